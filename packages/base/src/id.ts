@@ -1,0 +1,73 @@
+import type { Brand } from './brand.ts';
+import type { Clock } from './clock.ts';
+
+/** Prefixes of loggable ids. A secret never shares one of them (API tokens start with `loam_`). */
+export const idPrefixes = {
+  build: 'bld',
+  attempt: 'att',
+  stepRun: 'run',
+  agent: 'agt',
+  enrolmentToken: 'enr',
+  apiToken: 'tok',
+  secret: 'sec',
+  audit: 'aud',
+} as const;
+
+export type IdKind = keyof typeof idPrefixes;
+export type BuildId = Brand<string, 'BuildId'>;
+export type AttemptId = Brand<string, 'AttemptId'>;
+export type StepRunId = Brand<string, 'StepRunId'>;
+export type AgentId = Brand<string, 'AgentId'>;
+/** Lower-case hex SHA-256 of a step's canonical inputs. */
+export type StepId = Brand<string, 'StepId'>;
+/** `sha256:` and 64 lower-case hex digits. */
+export type Digest = Brand<string, 'Digest'>;
+
+interface IdTypes {
+  build: BuildId;
+  attempt: AttemptId;
+  stepRun: StepRunId;
+  agent: AgentId;
+}
+export type IdOf<K extends IdKind> = K extends keyof IdTypes ? IdTypes[K] : string;
+
+const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
+
+function base32(value: bigint, length: number): string {
+  let text = '';
+  for (let rest = value; text.length < length; rest >>= 5n) text = alphabet[Number(rest & 31n)] + text;
+  return text;
+}
+
+/** Mints ids. Injected, so that tests are repeatable. */
+export interface IdSource {
+  next<K extends IdKind>(kind: K): IdOf<K>;
+}
+
+/** Ids such as `bld_01j…`: prefix, 48 bits of time (so they sort by age), 80 random bits, in Crockford's base 32. */
+export function createIdSource(clock: Clock, randomBytes: (size: number) => Uint8Array = webRandom): IdSource {
+  return {
+    next<K extends IdKind>(kind: K): IdOf<K> {
+      let random = 0n;
+      for (const byte of randomBytes(10)) random = (random << 8n) | BigInt(byte);
+      return `${idPrefixes[kind]}_${base32(BigInt(clock.now()), 10)}${base32(random, 16)}` as IdOf<K>;
+    },
+  };
+}
+
+function webRandom(size: number): Uint8Array {
+  return globalThis.crypto.getRandomValues(new Uint8Array(size));
+}
+
+/** Whether `text` is an id of that kind, as `createIdSource` makes them. */
+export function isId<K extends IdKind>(kind: K, text: string): text is IdOf<K> {
+  return text.startsWith(`${idPrefixes[kind]}_`) && /^[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}$/.test(text);
+}
+
+export function isDigest(text: string): text is Digest {
+  return /^sha256:[0-9a-f]{64}$/.test(text);
+}
+
+export function isStepId(text: string): text is StepId {
+  return /^[0-9a-f]{64}$/.test(text);
+}
