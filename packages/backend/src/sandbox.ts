@@ -1,0 +1,75 @@
+import type { Platform, User } from './platform.ts';
+import type { WorkingSnapshot } from './store.ts';
+
+export interface Mount {
+  /** Host directory. */
+  readonly source: string;
+  /** Absolute path in the container; made when it does not exist. */
+  readonly target: string;
+  readonly readonly: boolean;
+}
+
+/** A secret becomes a read-only file that only the step's user can read. Its value is in no log, label, argument or environment. */
+export interface SecretFile {
+  readonly target: string;
+  readonly value: Uint8Array;
+}
+
+/** `none`: no interface but loopback. `host`: the host's network (on Windows a NAT endpoint). `nat`: a private address behind NAT. */
+export type Network = 'none' | 'host' | 'nat';
+
+export interface Limits {
+  /** Processor time per wall-clock time: 1.5 is one and a half processors. */
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
+}
+
+export interface RunRequest {
+  /** Names the run in listings. */
+  readonly label: string;
+  readonly platform: Platform;
+  readonly working: WorkingSnapshot;
+  readonly argv: readonly string[];
+  /** Absolute; made when missing. */
+  readonly workdir: string;
+  /** In order; later entries of one name win. */
+  readonly env: readonly (readonly [name: string, value: string])[];
+  readonly user: User;
+  readonly mounts: readonly Mount[];
+  readonly secrets: readonly SecretFile[];
+  readonly network: Network;
+  readonly hostname: string;
+  readonly limits: Limits;
+  /** Wall-clock limit. */
+  readonly timeoutMs?: number;
+}
+
+export type OutputStream = 'stdout' | 'stderr';
+
+export interface RunIo {
+  /** Called in order of arrival, both streams merged. Must not block; may keep the bytes. */
+  readonly onOutput: (stream: OutputStream, bytes: Uint8Array) => void;
+  /** Fed to standard input, then end of file. Without it standard input is empty. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
+}
+
+/** How a process ended. All its output has been delivered by then, and nothing of it runs any more. */
+export type RunExit =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signalled'; readonly signal: number }
+  /** The kernel killed it at its memory limit. */
+  | { readonly kind: 'out-of-memory' }
+  | { readonly kind: 'timed-out' };
+
+/**
+ * Runs one process at a time on a working snapshot.
+ *
+ * `run` resolves when the process has ended, its output is delivered, and nothing of it is left: no task, container,
+ * network, mount, secret file. It throws `backend.*` when the process could not be started (`backend.command-not-found`,
+ * `backend.unknown-user`, `backend.run-failed`), and `general.cancelled` when `signal` aborted: then too only after proof
+ * that nothing runs, or `backend.will-not-die`, after which the agent must take no more work.
+ * Concurrency: any number of runs at once, each on its own working snapshot.
+ */
+export interface Sandbox {
+  run(request: RunRequest, io: RunIo, signal: AbortSignal): Promise<RunExit>;
+}
