@@ -1,1 +1,1 @@
-export {};
+export { startContainerd, type ContainerdServer } from './containerd-server.ts';
