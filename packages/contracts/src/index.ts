@@ -1,1 +1,10 @@
-export {};
+export * from './agent/protocol.ts';
+export * from './http/agents.ts';
+export * from './http/builds.ts';
+export * from './http/cache.ts';
+export * from './http/common.ts';
+export * from './http/contexts.ts';
+export * from './http/plans.ts';
+export * from './http/system.ts';
+export * from './live/frames.ts';
+export { createClient, type Client, type ClientOptions } from './client.ts';

@@ -1,0 +1,83 @@
+import { Type, type Static } from 'typebox';
+
+import { Nullable, TimeMs } from './common.ts';
+
+export const AgentState = Type.Union([
+  Type.Literal('online'),
+  Type.Literal('offline'),
+  Type.Literal('draining'),
+  Type.Literal('quarantined'),
+  Type.Literal('revoked'),
+]);
+export type AgentState = Static<typeof AgentState>;
+
+export const AgentFacts = Type.Object({
+  version: Type.String(),
+  hostname: Type.String(),
+  platform: Type.String({ description: 'os/arch, and on Windows the host build.' }),
+  containerd: Type.String(),
+  cpus: Type.Integer(),
+  memoryBytes: Type.Integer(),
+  diskTotalBytes: Type.Integer(),
+  diskFreeBytes: Type.Integer(),
+});
+export type AgentFacts = Static<typeof AgentFacts>;
+
+export const Agent = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  pool: Type.String(),
+  state: AgentState,
+  /** Why it is quarantined. */
+  reason: Nullable(Type.String()),
+  slots: Type.Integer(),
+  facts: Nullable(AgentFacts),
+  enrolledAt: TimeMs,
+  lastSeenAt: Nullable(TimeMs),
+  running: Type.Array(
+    Type.Object({
+      buildId: Type.String(),
+      title: Nullable(Type.String()),
+      position: Nullable(Type.String()),
+      startedAt: TimeMs,
+    }),
+  ),
+  snapshots: Type.Integer(),
+  snapshotBytes: Type.Integer(),
+});
+export type Agent = Static<typeof Agent>;
+
+export const CreateEnrolmentToken = Type.Object(
+  {
+    pool: Type.String({ minLength: 1, maxLength: 60, pattern: '^[a-z0-9][a-z0-9.-]*$' }),
+    ttlMs: Type.Optional(Type.Integer({ minimum: 60_000, maximum: 7 * 24 * 3_600_000 })),
+  },
+  { additionalProperties: false },
+);
+/** Shown once. */
+export const EnrolmentToken = Type.Object({
+  id: Type.String(),
+  token: Type.String(),
+  pool: Type.String(),
+  expiresAt: TimeMs,
+  /** One line to paste on the host, by operating system. */
+  commands: Type.Object({ linux: Type.String(), windows: Type.String() }),
+});
+export type EnrolmentToken = Static<typeof EnrolmentToken>;
+
+export const EnrolAgent = Type.Object(
+  {
+    token: Type.String(),
+    name: Type.String({ minLength: 1, maxLength: 100 }),
+    slots: Type.Optional(Type.Integer({ minimum: 1 })),
+  },
+  { additionalProperties: false },
+);
+/** The agent's own credential, shown once; the farm keeps its hash. */
+export const EnrolledAgent = Type.Object({ agentId: Type.String(), credential: Type.String(), pool: Type.String() });
+export type EnrolledAgent = Static<typeof EnrolledAgent>;
+
+export const UpdateAgent = Type.Object(
+  { draining: Type.Optional(Type.Boolean()), slots: Type.Optional(Type.Integer({ minimum: 1, maximum: 256 })) },
+  { additionalProperties: false },
+);
