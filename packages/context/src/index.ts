@@ -1,1 +1,9 @@
-export {};
+export type {
+  ContextDirectory,
+  ContextEntry,
+  ContextFile,
+  ContextItem,
+  ContextQuery,
+  ContextSource,
+  ContextSymlink,
+} from './source.ts';

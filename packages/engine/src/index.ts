@@ -1,1 +1,35 @@
-export {};
+export type {
+  BuildOutcome,
+  BuildRequest,
+  CachedStep,
+  Engine,
+  EngineOptions,
+  Plan,
+  PlanOptions,
+  PlanState,
+  PlanStep,
+  RemoveOptions,
+} from './api.ts';
+export type {
+  BuildEvent,
+  StepEnded,
+  StepImage,
+  StepKind,
+  StepLog,
+  StepOutcome,
+  StepPhase,
+  StepPlace,
+  StepProgress,
+  StepStarted,
+} from './events.ts';
+export { memoryLogSpool, type LogChunk, type LogSpool, type SpoolWriter } from './log-spool.ts';
+export {
+  canonicalJson,
+  stepId,
+  stepRecordFormat,
+  type CopyBuildRecord,
+  type CopyContextRecord,
+  type FromRecord,
+  type RunRecord,
+  type StepRecord,
+} from './step-record.ts';

@@ -31,9 +31,4 @@ export const contextErrors = defineErrors({
     message: '"{path}" cannot be read: {reason}.',
     remedy: 'Give the user that submits the build read access to it, or name it in (exclude …).',
   },
-  'context.changed': {
-    status: 409,
-    message: 'The file "{path}" changed while the build was reading it.',
-    remedy: 'Build again, with nothing writing into the project meanwhile.',
-  },
 });
