@@ -1,0 +1,26 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+
+import { ensureWorkspace } from './bootstrap.mjs';
+import { workspaceNode } from './node.mjs';
+import { root } from './paths.mjs';
+
+/** Runs one of the project's programs, from whichever folder the user stands in, and ends with its exit code. */
+export async function launch(program) {
+  try {
+    await ensureWorkspace();
+    const child = spawn(workspaceNode(), [path.join(root, program), ...process.argv.slice(2)], { stdio: 'inherit' });
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+    child.on('error', fail);
+    child.on('close', (code, signal) => {
+      process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 143);
+    });
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function fail(error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

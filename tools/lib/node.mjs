@@ -1,0 +1,24 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+
+import { root } from './paths.mjs';
+
+/**
+ * The Node that runs the sources: the one that the workspace brings from npm, or, where none exists for this platform,
+ * this very process when it is new enough to run TypeScript unbuilt (22.18).
+ */
+export function workspaceNode() {
+  const brought = path.join(root, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
+  if (existsSync(brought)) return brought;
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > 22 || (major === 22 && minor >= 18)) return process.execPath;
+  throw new Error(
+    `Loam needs Node 22.18 or newer here: npm has no Node 24 for ${process.platform}-${process.arch} that it could bring itself. This is ${process.version}.`,
+  );
+}
+
+/** Environment in which the workspace's own tools are found first. */
+export function workspaceEnv(extra = {}) {
+  const bin = path.join(root, 'node_modules', '.bin');
+  return { ...process.env, PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}`, ...extra };
+}

@@ -1,0 +1,18 @@
+// npm test: everything, with what it needs. Arguments go to vitest: npm test -- packages/spec
+import { ensureWorkspace } from './lib/bootstrap.mjs';
+import { ensurePrograms } from './lib/debian.mjs';
+import { workspaceNode } from './lib/node.mjs';
+import { run } from './lib/run.mjs';
+import { ensureWeb } from './lib/web.mjs';
+
+try {
+  await ensureWorkspace();
+  const missing = await ensurePrograms(['containerd', 'runc', 'busybox', 'redis-server', 'docker-registry', 'chromium', 'mount']);
+  if (missing.length > 0) throw new Error(`The tests need these Debian packages: apt-get install ${missing.join(' ')}`);
+  await ensureWeb();
+  const { code } = await run(workspaceNode(), ['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)]);
+  process.exitCode = code;
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}
