@@ -56,6 +56,8 @@ export interface FetchOptions {
  */
 export interface Fetcher {
   resolve(reference: string, platform: Platform, options?: ResolveOptions): Promise<ResolvedImage>;
+  /** The snapshot that `fetch` would give, when it is here already; costs no network and makes nothing. */
+  find(image: ResolvedImage): Promise<SnapshotName | undefined>;
   fetch(image: ResolvedImage, options: FetchOptions): Promise<SnapshotName>;
   /** Takes in an OCI layout or `docker save` archive, under the names it carries or `name`. Returns what can now be used in `from`. */
   importArchive(
