@@ -1,1 +1,16 @@
-export {};
+export { connect, type Containerd } from './client.ts';
+export type { RuncRuntimeOptions, RunhcsRuntimeOptions, RuntimeOptions } from './any.ts';
+export type { CallOptions } from './rpc/rpc.ts';
+export type { Container, ContainersApi, NewContainer } from './services/containers.ts';
+export type { BlobInfo, ContentApi, IngestStatus } from './services/content.ts';
+export type { BlobWrite, WrittenBlob } from './services/content-write.ts';
+export type { DiffApi } from './services/diff.ts';
+export type { ContainerdEvent, EventBody, EventsApi } from './services/events.ts';
+export type { Image, ImagesApi } from './services/images.ts';
+export type { Lease, LeaseResource, LeasesApi } from './services/leases.ts';
+export type { Namespace, NamespacesApi } from './services/namespaces.ts';
+export type { ContainerdVersion, Plugin, ServerApi } from './services/server.ts';
+export type { SnapshotInfo, SnapshotKind, SnapshotsApi } from './services/snapshots.ts';
+export type { TaskMetrics } from './services/task-metrics.ts';
+export type { NewProcess, NewTask, OfProcess, Stdio, Task, TaskExit, TasksApi, TaskStatus } from './services/tasks.ts';
+export type { Descriptor, Labels, Mount } from './values.ts';
