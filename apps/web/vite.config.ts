@@ -1,0 +1,19 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+const api = process.env['LOAM_API'] ?? 'http://127.0.0.1:7700';
+
+export default defineConfig({
+  plugins: [react()],
+  server: { port: 7701, proxy: { '/api': { target: api, ws: true } } },
+  preview: { port: 7702, proxy: { '/api': { target: api, ws: true } } },
+  build: {
+    target: 'es2023',
+    // A data: URL for a small asset would need an exception in the content security policy.
+    assetsInlineLimit: 0,
+    rolldownOptions: {
+      // The workspace's rooms declare and never act on import; without this, schemas that only the server uses stay in.
+      treeshake: { moduleSideEffects: (id: string) => !/\/packages\/[a-z]+\/src\/|\/typebox\//.test(id) },
+    },
+  },
+});
