@@ -1,3 +1,80 @@
 import { defineErrors } from './define.ts';
 
-export const agentErrors = defineErrors({});
+export const agentErrors = defineErrors({
+  'agent.journal-full': {
+    status: 507,
+    message: 'The disk of the agent is full: what the build does cannot be written down in {directory}.',
+    remedy: 'Free space on the agent (`loam-agent cache ls` shows what the cache takes), then build again.',
+  },
+  'agent.bad-offer': {
+    status: 502,
+    message: 'The farm offered work with a {what} that makes no sense.',
+    remedy: 'Check that agent and farm have the same version.',
+  },
+  'agent.not-enrolled': {
+    status: 409,
+    message: 'This agent belongs to no farm: there is no {file}.',
+    remedy: "Get a line to paste from the farm's page of agents: `loam-agent enrol --url … --token …`.",
+  },
+  'agent.config-invalid': {
+    status: 409,
+    message: '{file} cannot be used: {reason}.',
+    remedy: 'Enrol the agent again with `loam-agent enrol --url … --token …`.',
+  },
+  'agent.already-enrolled': {
+    status: 409,
+    message: 'This agent belongs to the farm at {url} already.',
+    remedy: 'Give --force to make it another one, or --state DIR to have a second agent on this host.',
+  },
+  'agent.farm-unreachable': {
+    status: 502,
+    message: 'The farm at {url} does not answer.',
+    remedy: 'Check the address and that the farm runs.',
+  },
+  'agent.farm-answer': {
+    status: 502,
+    message: 'The farm answered {status} when asked for {what}.',
+    remedy: 'Try again; if it stays, look into the log of the farm.',
+  },
+  'agent.context-damaged': {
+    status: 502,
+    message: 'The farm sent {what} with bytes that do not match their digest.',
+    remedy: 'Build again; if it stays, the store of the farm or a proxy on the way is broken.',
+  },
+  'agent.needs-root': {
+    status: 403,
+    message: 'loam-agent has to run as root.',
+    remedy: 'Run it with sudo, or as a service.',
+  },
+  'agent.containerd-missing': {
+    status: 409,
+    message: 'Missing on this host: {programs}.',
+    remedy:
+      'Install them: apt-get install containerd runc (Debian), or give the address of a containerd with --containerd.',
+  },
+  'agent.containerd-not-started': {
+    status: 500,
+    message: 'The private containerd did not start: {reason}.',
+    remedy: 'Read its log, {log}.',
+  },
+  'agent.file-unreadable': {
+    status: 422,
+    message: '{file} cannot be read: {reason}.',
+    remedy: 'Check the path and who may read it.',
+  },
+  'agent.bad-argument': {
+    status: 422,
+    message: '{option} cannot be "{value}": {reason}.',
+    remedy: 'See --help of the command.',
+  },
+  'agent.spec-invalid': {
+    status: 422,
+    message: 'The spec {file} has {count} errors.',
+    remedy: 'Mend them; each is shown with its place.',
+  },
+  'agent.stopping': {
+    status: 503,
+    message: 'The agent is stopping.',
+    remedy: 'The build goes on when the agent is back, or on another one.',
+  },
+});
