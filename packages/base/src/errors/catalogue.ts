@@ -6,6 +6,8 @@ import { containerdErrors } from './containerd.ts';
 import { contextErrors } from './context.ts';
 import { engineErrors } from './engine.ts';
 import { generalErrors } from './general.ts';
+import { logsErrors } from './logs.ts';
+import { queueErrors } from './queue.ts';
 
 /** Every error a user can see, declared once. `docs/errors.md` is made from it, and a test holds the two equal. */
 export const errorCatalogue = {
@@ -15,6 +17,8 @@ export const errorCatalogue = {
   ...engineErrors,
   ...contextErrors,
   ...agentErrors,
+  ...queueErrors,
+  ...logsErrors,
   ...apiErrors,
   ...cliErrors,
 };

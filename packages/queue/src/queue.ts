@@ -1,0 +1,176 @@
+import { Queue, type JobsOptions } from 'bullmq';
+
+import type { Clock } from '@loam/base';
+
+import { openBackend, type QueueBackend } from './backend.ts';
+import { consumeBuilds, type BuildConsumer, type BuildHandler } from './build-consumer.ts';
+import { buildQueueName, jobs, toQueuePriority } from './catalogue.ts';
+import { startHousekeeping, type Housekeeping, type HousekeepingTasks } from './housekeeping.ts';
+import { openRelay, type Relay } from './relay.ts';
+
+/** The part of pino that the queue uses. */
+export interface QueueLogger {
+  warn(details: object, message: string): void;
+}
+
+export interface QueueOptions {
+  /** `LOAM_QUEUE_URL`: `redis://…` for farms, `postgres://…` for the embedded single machine. */
+  readonly url: string;
+  readonly clock: Clock;
+  readonly logger?: QueueLogger;
+}
+
+export interface BuildJob {
+  readonly buildId: string;
+  /** -100 to 100, higher first. */
+  readonly priority: number;
+}
+
+/**
+ * The wake-ups of the control plane. Postgres rows are the truth: a build waits because its row says so, and its job only
+ * says that somebody should look. Losing every job therefore loses no build, once `enqueueBuilds` has been called with what
+ * the rows say; enqueueing a build that has its job already changes nothing.
+ */
+export interface LoamQueue {
+  readonly kind: 'redis' | 'postgres';
+  /** Makes the pool's queue ready, so that the first build does not wait for it. */
+  ensurePool(pool: string): Promise<void>;
+  enqueueBuild(pool: string, job: BuildJob): Promise<void>;
+  /** The same for many, in few round trips: what the reconciler does. */
+  enqueueBuilds(pool: string, builds: readonly BuildJob[]): Promise<void>;
+  hasBuild(pool: string, buildId: string): Promise<boolean>;
+  /** Removes the build's job, if it has one; false when a handler has it just now. */
+  removeBuild(pool: string, buildId: string): Promise<boolean>;
+  /** How many builds of the pool have a job: waiting, resting, or in a handler's hands. */
+  countBuilds(pool: string): Promise<number>;
+  /** Takes the pool's builds from now on; `concurrency` handlers at a time, 1 by default. */
+  consumeBuilds(pool: string, handler: BuildHandler, options?: { concurrency?: number }): BuildConsumer;
+  /** Runs the repeated jobs. Once per process. */
+  startHousekeeping(tasks: HousekeepingTasks): Promise<void>;
+  /** Calls back when the connection was lost and is there again, perhaps to an empty queue: time to reconcile. */
+  onReconnected(callback: () => void): void;
+  readonly relay: Relay;
+  /** Ends everything, waiting for the handlers that run. */
+  close(): Promise<void>;
+}
+
+/** Connects to the queue, whichever of the two datastores it stands on. */
+export async function openQueue(options: QueueOptions): Promise<LoamQueue> {
+  const { clock } = options;
+  const logger = options.logger ?? { warn: () => undefined };
+  const backend = await openBackend(options.url, (error) => logger.warn({ err: error }, 'connection of the queue'));
+  const relay = await openRelay(backend, clock, logger);
+  const queues = new Map<string, PoolQueue>();
+  const consumers = new Set<BuildConsumer>();
+  // Builds in the hands of a handler of this process, and the job that was asked for meanwhile, if one was.
+  const taken = new Map<string, { again?: BuildJob }>();
+  let housekeeping: Housekeeping | undefined;
+
+  function queueOf(pool: string): PoolQueue {
+    const known = queues.get(pool);
+    if (known) return known;
+    const queue = openPoolQueue(backend, pool);
+    queue.on('error', (error) => logger.warn({ err: error, pool }, 'queue of builds'));
+    queues.set(pool, queue);
+    return queue;
+  }
+
+  function isTaken(job: BuildJob): boolean {
+    const entry = taken.get(job.buildId);
+    if (entry) entry.again = job;
+    return entry !== undefined;
+  }
+
+  const self: LoamQueue = {
+    kind: backend.kind,
+    relay,
+    async ensurePool(pool) {
+      await queueOf(pool).waitUntilReady();
+    },
+    async enqueueBuild(pool, job) {
+      if (isTaken(job)) return;
+      await queueOf(pool).add('build', jobs.build.parse(job), jobOptions(job));
+    },
+    async enqueueBuilds(pool, builds) {
+      const fresh = builds.filter((job) => !isTaken(job));
+      if (fresh.length === 0) return;
+      await queueOf(pool).addBulk(
+        fresh.map((job) => ({ name: 'build', data: jobs.build.parse(job), opts: jobOptions(job) })),
+      );
+    },
+    async hasBuild(pool, buildId) {
+      return (await queueOf(pool).getJob(buildId)) !== undefined;
+    },
+    async removeBuild(pool, buildId) {
+      return (await queueOf(pool).remove(buildId)) === 1;
+    },
+    async countBuilds(pool) {
+      return await queueOf(pool).getJobCountByTypes('wait', 'prioritized', 'delayed', 'active');
+    },
+    consumeBuilds(pool, handler, { concurrency = 1 } = {}) {
+      const consumer = consumeBuilds({
+        pool,
+        handler,
+        concurrency,
+        backend,
+        clock,
+        logger,
+        onTaken: (buildId) => taken.set(buildId, {}),
+        onReturned: (buildId) => taken.delete(buildId),
+        onDone(buildId) {
+          const again = taken.get(buildId)?.again;
+          taken.delete(buildId);
+          // Asked for while the old job was in hand: BullMQ would have ignored it, so it is added now.
+          if (!again) return;
+          self.enqueueBuild(pool, again).catch((error: unknown) => {
+            logger.warn({ err: error, buildId }, 'a build lost its job; the reconciler adds it again');
+          });
+        },
+      });
+      consumers.add(consumer);
+      return {
+        wake: () => consumer.wake(),
+        async close() {
+          consumers.delete(consumer);
+          await consumer.close();
+        },
+      };
+    },
+    async startHousekeeping(tasks) {
+      const started = await startHousekeeping(backend, tasks, clock, logger);
+      housekeeping = started;
+      backend.onReconnected(() => {
+        started.restore().catch((error: unknown) => logger.warn({ err: error }, 'housekeeping could not be restored'));
+      });
+    },
+    onReconnected: (callback) => backend.onReconnected(callback),
+    async close() {
+      await Promise.all([...consumers].map((consumer) => consumer.close()));
+      await housekeeping?.close();
+      await relay.close();
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+      await backend.close();
+    },
+  };
+  return self;
+}
+
+type PoolQueue = ReturnType<typeof openPoolQueue>;
+
+function openPoolQueue(backend: QueueBackend, pool: string) {
+  return new Queue(
+    buildQueueName(pool),
+    { connection: backend.connection as never, streams: { events: { maxLen: 100 } } },
+    backend.factory,
+  );
+}
+
+/** Nothing is kept of a job that is over: a leftover with the build's id would make BullMQ ignore the next one. */
+function jobOptions(job: BuildJob): JobsOptions {
+  return {
+    jobId: job.buildId,
+    priority: toQueuePriority(job.priority),
+    removeOnComplete: true,
+    removeOnFail: true,
+  };
+}
