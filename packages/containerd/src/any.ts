@@ -91,11 +91,12 @@ export function anyRuntimeOptions(options: RuntimeOptions): AnyValue {
     const { kind: _, ...fields } = options;
     return anyOf(RuncOptions, fields);
   }
-  const { kind: _, debugType, sandboxIsolation, vmMemorySizeMb, ...fields } = options;
+  const { kind: _, debugType, sandboxIsolation, vmMemorySizeMb, ioRetryTimeoutSec, ...fields } = options;
   return anyOf(RunhcsOptions, {
     ...fields,
     ...(debugType && { debugType: debugTypes[debugType] }),
     ...(sandboxIsolation && { sandboxIsolation: isolations[sandboxIsolation] }),
+    ...(ioRetryTimeoutSec !== undefined && { ioRetryTimeoutInSec: ioRetryTimeoutSec }),
     ...(vmMemorySizeMb !== undefined && { vmMemorySizeInMb: vmMemorySizeMb }),
   });
 }

@@ -11,7 +11,7 @@ const pipePrefix = '\\\\.\\pipe\\';
 export function socketPath(address: string): string {
   if (address.startsWith('unix:///')) return address.slice('unix://'.length);
   if (address.startsWith('/') && !address.startsWith('//')) return address;
-  const pipe = address.replace(/^npipe:/, '').replaceAll('/', '\\');
+  const pipe = address.replace(/^npipe:\/\//, '').replaceAll('/', '\\');
   if (pipe.startsWith(pipePrefix) && pipe.length > pipePrefix.length) return pipe;
   throw LoamError.of('containerd.bad-address', { address });
 }

@@ -1,7 +1,7 @@
 /** What shims say when the fault is in what the user asked for, and how to repeat it without their internals. */
 const knownReasons: readonly RegExp[] = [
   // runc 1.0 and newer: `exec: "nope": executable file not found in $PATH`, `exec: "/x": permission denied`, `... no such file or directory`.
-  /(exec: "(?:[^"\\]|\\.)*": (?:executable file not found in \$PATH|permission denied|no such file or directory|is a directory))/,
+  /(exec: "(?:[^"\\]|\\.)*": (?:executable file not found in \$PATH|permission denied|(?:stat [^:]+: )?no such file or directory|is a directory))/,
   /(exec (?:[^:\s]+): (?:exec format error|no such file or directory|permission denied))/,
   /(chdir to cwd \("[^"]*"\) set in config\.json failed: [a-z ]+)/,
   /(mkdir [^:]+: (?:not a directory|read-only file system|no space left on device))/,
