@@ -42,7 +42,7 @@ export class MemoryCaches {
   #make(request: CacheRequest, slots: Slot[]): Slot {
     const meta = { ...request.owner, mode: request.mode, mtimeMs: this.#clock.now() };
     const slot: Slot = {
-      directory: `memory-cache:/${request.id}/${slots.length}`,
+      directory: `memory-cache:/${request.id}#${slots.length}`,
       tree: new FileTree(meta),
       users: 0,
       exclusive: false,

@@ -93,7 +93,7 @@ export class MemoryFetcher implements Fetcher {
     const totalBytes = content.image.tree.usage().sizeBytes;
     options.onProgress?.({ phase: 'downloading', layer: image.digest, currentBytes: 0, totalBytes });
     await onCall?.('fetch', content.name);
-    this.downloads.push(content.name);
+    if (!this.#imported.has(content.name)) this.downloads.push(content.name);
     if (content.image.fault === 'corrupt') {
       throw LoamError.of('backend.digest-mismatch', { reference: image.reference });
     }
@@ -135,16 +135,22 @@ export class MemoryFetcher implements Fetcher {
   }
 }
 
+const component = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
+const referencePattern = new RegExp(
+  `^(?:([a-zA-Z0-9][a-zA-Z0-9.-]*(?::\\d+)?)/)?(${component}(?:/${component})*)(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`,
+);
+
 /** `busybox` → `docker.io/library/busybox:latest`. Throws what a real fetcher throws at nonsense. */
 export function qualify(reference: string): string {
-  const invalid = (reason: string): LoamError => LoamError.of('backend.reference-invalid', { reference, reason });
-  if (reference === '') throw invalid('it is empty');
-  if (/[^A-Za-z0-9._:/@-]/.test(reference)) throw invalid('it has characters that no reference has');
-  if (/[A-Z]/.test(reference.replace(/[:@][^/]*$/, ''))) throw invalid('repository names are lower-case');
-  const [first = ''] = reference.split('/');
-  const hasHost = reference.includes('/') && (/[.:]/.test(first) || first === 'localhost');
-  const path = hasHost ? reference : `docker.io/${reference.includes('/') ? '' : 'library/'}${reference}`;
-  return /[:@][^/]*$/.test(path.slice(path.indexOf('/'))) ? path : `${path}:latest`;
+  const match = referencePattern.exec(reference);
+  const [, first, path = '', tag, digest = ''] = match ?? [];
+  const isHost = first !== undefined && (/[.:]/.test(first) || first === 'localhost');
+  if (!match || (first !== undefined && !isHost && /[A-Z]/.test(first))) {
+    const reason = reference === '' ? 'it is empty' : 'it does not read [HOST/]NAME[:TAG][@DIGEST]';
+    throw LoamError.of('backend.reference-invalid', { reference, reason });
+  }
+  const place = isHost ? `${first}/${path}` : `docker.io/${first ?? 'library'}/${path}`;
+  return `${place}${tag ?? (digest === '' ? ':latest' : '')}${digest}`;
 }
 
 function snapshotName(digest: Digest): SnapshotName {

@@ -65,6 +65,8 @@ export class MemorySandbox implements Sandbox {
   #end(request: RunRequest, signal: AbortSignal, stop: AbortSignal): Promise<'cancelled' | RunExit> {
     return new Promise((resolve) => {
       const onAbort = (): void => resolve('cancelled');
+      // A program that answers at once may have led to the abort already.
+      if (signal.aborted) onAbort();
       signal.addEventListener('abort', onAbort);
       const timer =
         request.timeoutMs === undefined

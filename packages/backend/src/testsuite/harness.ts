@@ -5,20 +5,20 @@ interface HarnessBase {
    * What of ours is alive or unfinished now: a line per task, container, working snapshot, lease, mount, network or cache in
    * use. The suites expect none after every test.
    */
-  leftovers(): Promise<string[]>;
+  readonly leftovers: () => Promise<string[]>;
   /** Ends everything and deletes the test's data. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** What the store's suite needs of a back end. A fresh one for each test. */
 export interface StoreHarness extends HarnessBase {
   readonly store: Store;
   /** Drops the store as a crash would, with all that is unfinished left lying, and opens another on the same data. */
-  crash(): Promise<Store>;
+  readonly crash: () => Promise<Store>;
   /** Runs the garbage collector to its end. */
-  collectGarbage(): Promise<void>;
+  readonly collectGarbage: () => Promise<void>;
   /** Puts things beside ours that are not ours: what reconcile must not touch. Tells later whether all are still there. */
-  plantForeign(): Promise<{ intact(): Promise<boolean> }>;
+  readonly plantForeign: () => Promise<{ intact(): Promise<boolean> }>;
   /** Files in a cache's host directory. `read` gives undefined where there is none. */
   readonly hostFiles: {
     write(path: string, text: string): Promise<void>;
@@ -52,7 +52,7 @@ export interface FetcherHarness extends HarnessBase {
   /** Anybody may pull it. Several layers; its config sets all of env, user, workdir and shell. */
   readonly image: TestImage;
   /** Moves the tag of `image` to another image, and says what that holds. */
-  moveTag(): Promise<TestImage>;
+  readonly moveTag: () => Promise<TestImage>;
   /** Needs credentials, which the fetcher has. */
   readonly privateImage: TestImage;
   /** Needs credentials, which the fetcher lacks. */
@@ -65,11 +65,11 @@ export interface FetcherHarness extends HarnessBase {
   /** Its registry does not answer. */
   readonly unreachableReference: string;
   /** Layers that registries were asked for so far. */
-  layerDownloads(): number;
+  readonly layerDownloads: () => number;
   /** Makes the next layer's connection drop in the middle, once. */
-  dropNextLayer(): void;
+  readonly dropNextLayer: () => void;
   /** An OCI layout or `docker save` archive with one image, and the name that it carries. */
-  archive(): { readonly bytes: AsyncIterable<Uint8Array>; readonly image: TestImage };
+  readonly archive: () => { readonly bytes: AsyncIterable<Uint8Array>; readonly image: TestImage };
 }
 
 export type HarnessFactory<H extends HarnessBase> = () => Promise<H>;
