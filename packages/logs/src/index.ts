@@ -1,1 +1,1 @@
-export {};
+export { openLogStore, type LogChunk, type LogStore, type LogStoreOptions } from './log-store.ts';
