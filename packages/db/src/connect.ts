@@ -1,0 +1,77 @@
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+
+/** The driver: tagged templates are statements, `${…}` their parameters. Columns come back in camelCase. */
+export type Sql = postgres.Sql<{ bigint: number }>;
+export type Transaction = postgres.TransactionSql<{ bigint: number }>;
+export type Orm = PostgresJsDatabase;
+
+export interface Connection {
+  /** For statements that carry an invariant and are best read as SQL. */
+  readonly sql: Sql;
+  /** For plain lookups and inserts. */
+  readonly orm: Orm;
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  /** Connections at most; 10 unless told. */
+  readonly max?: number;
+}
+
+/** Connects lazily; connections that break are made anew by the next statement. */
+export function connect(url: string, options: ConnectOptions = {}): Connection {
+  const sql = postgres(url, {
+    max: options.max ?? 10,
+    // An idle farm holds no connection but the ones its queue needs.
+    idle_timeout: 300,
+    connect_timeout: 10,
+    onnotice: () => undefined,
+    connection: { application_name: 'loam-api' },
+    transform: { column: { from: postgres.toCamel } },
+    types: {
+      // Counts, sizes and times stay far below 2^53.
+      bigint: { to: 20, from: [20], parse: Number, serialize: String },
+    },
+  });
+  // drizzle makes the driver pass JSON through as text, so statements give `${JSON.stringify(value)}::jsonb`.
+  const orm = drizzle({ client: sql, casing: 'snake_case' });
+  return { sql, orm, close: () => sql.end({ timeout: 3 }) };
+}
+
+/** A jsonb parameter that `jsonb_populate_recordset` reads: rows with column names for keys. */
+export function recordset(rows: readonly object[]): string {
+  return JSON.stringify(
+    rows.map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [postgres.fromCamel(key), value]))),
+  );
+}
+
+const unavailableCodes = new Set([
+  'CONNECTION_CLOSED',
+  'CONNECTION_DESTROYED',
+  'CONNECTION_ENDED',
+  'CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+  '53300', // too_many_connections
+  '57P01', // admin_shutdown
+  '57P02', // crash_shutdown
+  '57P03', // cannot_connect_now
+]);
+
+/** Whether a statement failed because the database could not be reached or went away: it may or may not have happened. */
+export function isUnavailable(error: unknown): boolean {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    const { code } = at as { code?: unknown };
+    if (typeof code === 'string' && (unavailableCodes.has(code) || code.startsWith('08'))) return true;
+  }
+  return false;
+}
+
+/** Whether a statement failed on a unique index. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === '23505';
+}

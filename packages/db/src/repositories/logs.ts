@@ -1,0 +1,23 @@
+import type { Connection } from '../connect.ts';
+
+/** Where a log stands. */
+export interface LogRow {
+  readonly id: string;
+  readonly sizeBytes: number;
+  /** No byte will come any more. */
+  readonly ended: boolean;
+}
+
+export type LogsRepository = ReturnType<typeof logsRepository>;
+
+export function logsRepository({ sql }: Connection) {
+  return {
+    /** The log of a step run, which may be empty; undefined for what is no step run. */
+    async get(id: string): Promise<LogRow | undefined> {
+      const [row] = await sql<LogRow[]>`
+        select r.id, coalesce(l.size_bytes, 0) as size_bytes, r.state <> 'running' as ended
+        from step_runs r left join logs l on l.id = r.id where r.id = ${id}`;
+      return row;
+    },
+  };
+}
