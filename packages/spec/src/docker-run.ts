@@ -1,0 +1,48 @@
+import type { DockerfileOptions } from './dockerfile.ts';
+
+/** The RUN instruction for a command: plain if Docker hands it to the shell unchanged, otherwise in a safe form. */
+export function dockerRun(
+  command: string,
+  flags: readonly string[],
+  shell: readonly string[],
+  options: DockerfileOptions,
+): string[] {
+  // Blanks around a command mean nothing to any shell, and Docker drops them.
+  const trimmed = command.replaceAll(/^[ \t\n\r\f]+|[ \t\n\r\f]+$/g, '');
+  const prefix = ['RUN', ...flags].join(' ');
+  if (!needsSafeForm(trimmed, options)) return [`${prefix} ${trimmed}`];
+  if (!options.buildkit) return [`${prefix} ${JSON.stringify([...shell, trimmed])}`];
+  const lines = trimmed.split('\n');
+  // BuildKit would run a text that begins with #! by itself instead of handing it to the shell.
+  if (trimmed.startsWith('#!')) lines.unshift('');
+  const mark = freeMark(lines);
+  return [`${prefix} <<'${mark}'`, ...lines, mark];
+}
+
+/** Several lines, or one that Docker reads as something else than a command for the shell. */
+function needsSafeForm(command: string, options: DockerfileOptions): boolean {
+  return (
+    command.includes('\n') ||
+    command.endsWith(options.platform === 'windows' ? '`' : '\\') ||
+    command.startsWith('--') ||
+    /(^|\s)\d*<<-?[^<\s]/.test(command) ||
+    (command.startsWith('[') && isJson(command))
+  );
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A terminator that no line of the text is. */
+function freeMark(lines: readonly string[]): string {
+  const taken = new Set(lines.map((line) => line.replace(/\r+$/, '')));
+  let mark = 'EOF';
+  for (let i = 2; taken.has(mark); i++) mark = `EOF${i}`;
+  return mark;
+}

@@ -1,0 +1,131 @@
+/// <reference types="node" />
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { dockerfileLosses, parseSpec, toDockerfile } from './index.ts';
+import type { DockerfileOptions, Spec } from './index.ts';
+
+const targets: Record<string, DockerfileOptions> = {
+  unix: { platform: 'unix', buildkit: false },
+  unix_buildkit: { platform: 'unix', buildkit: true },
+  windows: { platform: 'windows', buildkit: false },
+  windows_buildkit: { platform: 'windows', buildkit: true },
+};
+
+interface Recorded {
+  readonly name: string;
+  readonly spec: string;
+  readonly [target: string]: string | { ok?: string };
+}
+
+const url = new URL('../testdata/dockerfile.json', import.meta.url);
+const { cases } = JSON.parse(readFileSync(url, 'utf8')) as { cases: Recorded[] };
+
+function read(text: string): Spec {
+  const { spec, diagnostics } = parseSpec(text);
+  if (spec === undefined) throw new Error(diagnostics[0]?.message);
+  return spec;
+}
+
+function lines(ops: string, target: keyof typeof targets): string[] {
+  const text = toDockerfile(read(`((from base) ${ops})`), targets[target] as DockerfileOptions);
+  return text.split('\n').slice(target.startsWith('windows') ? 2 : 1, -1);
+}
+
+describe('Dockerfiles recorded from OBuilder', () => {
+  /** A command of several lines: OBuilder joins them. */
+  const joined = new Set(['escapes-standard', 'escapes-windows-trap']);
+  for (const recorded of cases) {
+    test.for(Object.keys(targets))(`${recorded.name} for %s`, (target) => {
+      const text = toDockerfile(read(recorded.spec), targets[target] as DockerfileOptions);
+      const wanted = (recorded[target] as { ok?: string }).ok;
+      if (wanted === undefined) expect(text).toMatch(/^RUN --mount=type=(cache|secret),id=[^\n]*$/m);
+      else if (joined.has(recorded.name)) expect(text).not.toBe(wanted);
+      else expect(text).toBe(wanted);
+    });
+  }
+});
+
+describe('where OBuilder is wrong', () => {
+  test('every line of a comment is a comment', () => {
+    expect(lines('(comment "one\\nRUN two\\r\\nthree")', 'unix')).toEqual(['# one', '# RUN two', '# three']);
+  });
+
+  test('SHELL is JSON', () => {
+    const [line = ''] = lines('(shell "C:\\\\cygwin64\\\\bin\\\\bash.exe" "say \\"x\\"" -lc)', 'windows');
+    expect(line).toBe('SHELL [ "C:\\\\cygwin64\\\\bin\\\\bash.exe", "say \\"x\\"", "-lc" ]');
+    expect(JSON.parse(line.slice('SHELL '.length))).toEqual(['C:\\cygwin64\\bin\\bash.exe', 'say "x"', '-lc']);
+  });
+
+  test('paths with blanks are copied in JSON form', () => {
+    expect(lines('(user (uid 1) (gid 2)) (copy (src a "b c") (dst "C:\\\\out dir\\\\"))', 'unix').at(-1)).toBe(
+      'COPY --chown=1:2 ["a", "b c", "C:\\\\out dir\\\\"]',
+    );
+  });
+
+  test('a command of several lines reaches the shell with its newlines', () => {
+    const command = '(run (shell "cd /x\\nmake"))';
+    expect(lines(command, 'unix_buildkit')).toEqual(["RUN <<'EOF'", 'cd /x', 'make', 'EOF']);
+    expect(lines(command, 'windows_buildkit')).toEqual(["RUN <<'EOF'", 'cd /x', 'make', 'EOF']);
+    expect(lines(command, 'unix')).toEqual(['RUN ["/bin/sh","-c","cd /x\\nmake"]']);
+    expect(lines(command, 'windows')).toEqual(['RUN ["cmd","/S","/C","cd /x\\nmake"]']);
+    expect(lines(`(shell bash -ec) ${command}`, 'unix').at(-1)).toBe('RUN ["bash","-ec","cd /x\\nmake"]');
+  });
+
+  test('a here-document ends where the command does, and is never run by itself', () => {
+    expect(lines('(run (shell "cat <<EOF\\nx\\nEOF\\necho"))', 'unix_buildkit')).toEqual([
+      "RUN <<'EOF2'",
+      'cat <<EOF',
+      'x',
+      'EOF',
+      'echo',
+      'EOF2',
+    ]);
+    expect(lines('(run (shell "#!/bin/x\\ny"))', 'unix_buildkit').slice(0, 3)).toEqual(["RUN <<'EOF'", '', '#!/bin/x']);
+  });
+
+  test('one-line commands that Docker would take apart are kept together', () => {
+    for (const command of ['echo \\\\', '--version', 'cat <<EOF', '[\\"a\\"]']) {
+      expect(lines(`(run (shell "${command}"))`, 'unix')[0]).toMatch(/^RUN \["\/bin\/sh","-c",".*"\]$/);
+      expect(lines(`(run (shell "${command}"))`, 'unix_buildkit')[0]).toBe("RUN <<'EOF'");
+    }
+    expect(lines('(run (shell "[ -f x ] && y"))', 'unix')).toEqual(['RUN [ -f x ] && y']);
+  });
+
+  test('caches and secrets on Windows have no uid', () => {
+    expect(
+      lines('(run (cache (c (target "C:\\\\c"))) (secrets (s (target C:/s))) (shell x))', 'windows_buildkit'),
+    ).toEqual(['RUN --mount=type=secret,id=s,target=C:/s --mount=type=cache,id=c,target=C:\\c x']);
+  });
+
+  test('a line end in a value never begins another instruction', () => {
+    const text = lines('(workdir "a\\nRUN x") (env A "b\\nRUN x") (user (name "u\\nRUN x"))', 'unix').join('\n');
+    expect(text).not.toMatch(/^RUN/m);
+  });
+});
+
+describe('stages', () => {
+  test('builds that Docker would mix up get names of their own', () => {
+    const spec = read(
+      '((build a ((build b ((from inner))) (from y) (copy (from (build b)) (src p) (dst p)))) (build b ((from outer)))' +
+        ' (from z) (copy (from (build b)) (src q) (dst q)))',
+    );
+    const text = toDockerfile(spec, { platform: 'unix', buildkit: false });
+    expect(text).toContain('FROM inner as b-2\n\nFROM y as a\nCOPY --from=b-2 p p\n\nFROM outer as b\n');
+    expect(text).toContain('FROM z\nCOPY --from=b q q\n');
+  });
+
+  test('names that Docker does not take are replaced', () => {
+    const spec = read('((build "My Tools" ((from x))) (from y) (copy (from (build "My Tools")) (src a) (dst a)))');
+    expect(toDockerfile(spec, { platform: 'unix', buildkit: false })).toBe(
+      'FROM x as my-tools\n\nFROM y\nCOPY --from=my-tools a a\n',
+    );
+  });
+});
+
+test('what a Dockerfile cannot say is reported where it stands', () => {
+  const spec = read(
+    '((from x)\n (copy (src .) (dst .) (exclude .git))\n (run (network host) (cache (c (target /c))) (shell y)))',
+  );
+  const losses = dockerfileLosses(spec, { platform: 'unix', buildkit: false });
+  expect(losses.map((loss) => loss.range.start.line)).toEqual([2, 3, 3]);
+});

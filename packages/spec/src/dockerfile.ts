@@ -1,0 +1,110 @@
+import { dockerRun } from './docker-run.ts';
+import { nameStages } from './docker-stages.ts';
+import type { Stages } from './docker-stages.ts';
+import type { CopyOp, Mount, Op, RunOp, Spec, User } from './spec.ts';
+
+/** What a Dockerfile is written for. */
+export interface DockerfileOptions {
+  readonly platform: 'unix' | 'windows';
+  /** Whether caches, secrets and here-documents may be used. */
+  readonly buildkit: boolean;
+}
+
+/** What one stage has set so far. */
+interface StageState {
+  user: User;
+  shell: readonly string[];
+}
+
+/**
+ * The Dockerfile that does what a spec does, with these limits (see also `dockerfileLosses`): `exclude` and `network`
+ * are left out, and without BuildKit so are caches and secrets.
+ *
+ * It is what OBuilder writes, except where that would not mean the same:
+ * - every line of a comment is one;
+ * - SHELL is valid JSON, and so are the paths of a COPY when one has blanks in it;
+ * - a command of several lines stays one: with BuildKit it is a here-document, which is handed to the shell as one
+ *   argument, as OBuilder does (needs Docker 23, or `# syntax=docker/dockerfile:1.4`); without, it is an exec-form RUN
+ *   that spells out the shell in force. The same goes for the rare one-line commands that Docker would take apart;
+ * - caches and secrets work on Windows, where they have no uid;
+ * - nested builds whose names Docker would mix up or refuse are renamed.
+ */
+export function toDockerfile(spec: Spec, options: DockerfileOptions): string {
+  const lines = options.platform === 'windows' ? ['#escape=`'] : [];
+  writeStage(spec, undefined, nameStages(spec), options, lines);
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function writeStage(spec: Spec, name: string | undefined, stages: Stages, options: DockerfileOptions, lines: string[]) {
+  for (const build of spec.builds) {
+    writeStage(build.spec, stages.nameOf(build), stages, options, lines);
+    lines.push('');
+  }
+  lines.push(oneLine(`FROM ${spec.from}${name === undefined ? '' : ` as ${name}`}`));
+  const windows = options.platform === 'windows';
+  const state: StageState = {
+    user: windows ? { kind: 'windows', name: 'ContainerAdministrator' } : { kind: 'unix', uid: '0', gid: '0' },
+    shell: windows ? ['cmd', '/S', '/C'] : ['/bin/sh', '-c'],
+  };
+  for (const op of spec.ops) lines.push(...instruction(op, state, stages, options));
+}
+
+function instruction(op: Op, state: StageState, stages: Stages, options: DockerfileOptions): string[] {
+  switch (op.kind) {
+    case 'comment':
+      return op.text.split(/\r\n|\r|\n/).map((line) => `# ${line}`);
+    case 'workdir':
+      return [oneLine(`WORKDIR ${op.path}`)];
+    case 'shell':
+      state.shell = op.args;
+      return [`SHELL [ ${op.args.map((word) => JSON.stringify(word)).join(', ')} ]`];
+    case 'run': {
+      const flags = options.buildkit ? mountFlags(op, state.user) : [];
+      return dockerRun(op.shell, flags, state.shell, options);
+    }
+    case 'copy':
+      return [copyInstruction(op, state.user, stages)];
+    case 'user':
+      state.user = op.user;
+      return [oneLine(`USER ${op.user.kind === 'unix' ? `${op.user.uid}:${op.user.gid}` : op.user.name}`)];
+    case 'env':
+      return [oneLine(`ENV ${op.name}="${quoteForEnv(op.value, options.platform === 'windows' ? '`' : '\\')}"`)];
+  }
+}
+
+function mountFlags(op: RunOp, user: User): string[] {
+  const flag = (type: string, mount: Mount) =>
+    oneLine(
+      [
+        `--mount=type=${type}`,
+        `id=${mount.id}`,
+        `target=${mount.target}`,
+        ...(user.kind === 'unix' ? [`uid=${user.uid}`] : []),
+        ...mount.buildkitOptions.map(([key, value]) => `${key}=${value}`),
+      ].join(','),
+    );
+  return [...op.secrets.map((mount) => flag('secret', mount)), ...op.cache.map((mount) => flag('cache', mount))];
+}
+
+function copyInstruction(op: CopyOp, user: User, stages: Stages): string {
+  const flags: string[] = [];
+  if (user.kind === 'unix' && !(user.uid === '0' && user.gid === '0')) flags.push(`--chown=${user.uid}:${user.gid}`);
+  if (op.from.kind === 'build') flags.push(`--from=${stages.nameOfSource(op)}`);
+  const paths = [...op.src, op.dst];
+  const asJson = paths.some((path, i) => /\s/.test(path) || path === '' || (i === 0 && /^(\[|--)/.test(path)));
+  const list = asJson
+    ? `[${paths.map((path) => JSON.stringify(path)).join(', ')}]`
+    : // Two blanks stand where there is no source at all; Docker refuses that, as OBuilder refuses to copy nothing.
+      `${op.src.join(' ')} ${op.dst}`;
+  return ['COPY', ...flags, list].join(' ');
+}
+
+/** The value between the double quotes of an ENV. `$` is left alone: Docker expands it, as in OBuilder's output. */
+function quoteForEnv(value: string, escape: string): string {
+  return value.replaceAll(/["\\`]/g, (found) => (found === '"' || found === escape ? escape + found : found));
+}
+
+/** A line end inside an instruction would begin another one, whatever a value says: it becomes a blank. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\r\n|\r|\n/g, ' ');
+}
