@@ -2,6 +2,7 @@
 import { ensureWorkspace } from './lib/bootstrap.mjs';
 import { run, say } from './lib/run.mjs';
 
+/** @type {[name: string, command: string, args: string[]][]} */
 const checks = [
   ['types', 'tsc', ['-b']],
   ['lint', 'oxlint', ['--type-aware', '--deny-warnings']],

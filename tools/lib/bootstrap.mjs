@@ -14,11 +14,11 @@ function lockDigest() {
   return hash.digest('hex');
 }
 
-/** Installs the workspace when it is missing or older than its lock file. Needs Node 20, npm and the npm registry. */
-export async function ensureWorkspace() {
+/** Installs the workspace when it is missing or older than its lock file, telling `log`. Needs Node 20, npm and the npm registry. */
+export async function ensureWorkspace(log = say) {
   const digest = lockDigest();
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
-  say('Installing the workspace from npm …');
+  log('Installing the workspace from npm …');
   const install = ['--yes', `pnpm@${pnpmVersion}`, 'install', '--frozen-lockfile'];
   const { code, output } = await run('npx', install, { quiet: true, env: { CI: 'true' } });
   if (code !== 0) {

@@ -8,7 +8,8 @@ import { root } from './paths.mjs';
 /** Runs one of the project's programs, from whichever folder the user stands in, and ends with its exit code. */
 export async function launch(program) {
   try {
-    await ensureWorkspace();
+    // Standard output is the program's own: it may be parsed.
+    await ensureWorkspace((text) => process.stderr.write(`${text}\n`));
     const child = spawn(workspaceNode(), [path.join(root, program), ...process.argv.slice(2)], { stdio: 'inherit' });
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
     child.on('error', fail);

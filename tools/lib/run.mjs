@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { workspaceEnv } from './node.mjs';
 import { root } from './paths.mjs';
 
-/** Runs a command in the root with the terminal passed through; gives its exit code (128 + signal number style 1 when signalled). */
+/** Runs a command in the root with the terminal passed through; gives its exit code (1 when a signal ended it). */
 export function run(command, args, { env, quiet = false } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {

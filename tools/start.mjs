@@ -1,0 +1,23 @@
+// npm start [-- --once]: installs what is missing, starts the farm, builds the sample through it.
+// Plain JavaScript for Node 20 up to here; tools/farm/start.ts goes on with Node 24.
+import { ensureWorkspace } from './lib/bootstrap.mjs';
+import { ensurePrograms } from './lib/debian.mjs';
+import { workspaceNode } from './lib/node.mjs';
+import { run, say } from './lib/run.mjs';
+import { ensureWeb } from './lib/web.mjs';
+
+try {
+  await ensureWorkspace();
+  const missing = await ensurePrograms(['containerd', 'runc', 'busybox', 'mount']);
+  await ensureWeb();
+  if (missing.length > 0) {
+    say(`No local agent: this host lacks ${missing.join(', ')}. As root: apt-get install ${missing.join(' ')}`);
+  }
+  const withAgent = missing.length === 0 && process.getuid?.() === 0;
+  if (missing.length === 0 && !withAgent) say('No local agent: containers need root. The control plane starts all the same.');
+  const { code } = await run(workspaceNode(), ['tools/farm/start.ts', ...(withAgent ? [] : ['--no-agent']), ...process.argv.slice(2)]);
+  process.exitCode = code;
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}
