@@ -8,6 +8,8 @@ export { dockerfileLosses } from './dockerfile-losses.ts';
 export { highlight } from './highlight.ts';
 export type { Highlight, HighlightKind } from './highlight.ts';
 export type { LintOptions } from './lint.ts';
+export { outlineSpec, stageParts } from './outline.ts';
+export type { OutlineStep } from './outline.ts';
 export { parseSpec } from './parse.ts';
 export type { ParseResult } from './parse.ts';
 export type { Position, SourceRange } from './position.ts';
