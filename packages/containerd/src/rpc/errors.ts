@@ -82,9 +82,11 @@ export function errorFromStatus(status: GrpcStatus, { method, subject }: CallCon
       return LoamError.of('containerd.unavailable', {}, options);
     case grpcCode.unknown:
     case grpcCode.internal:
-      return subject === 'task'
-        ? LoamError.of('containerd.task-failed', { reason: taskFailureReason(status.message) }, options)
-        : LoamError.of('containerd.failed', { subject }, options);
+      if (subject !== 'task') return LoamError.of('containerd.failed', { subject }, options);
+      // runc's shim of 1.6 has no code for it.
+      return status.message.includes('cannot delete a running process')
+        ? LoamError.of('containerd.failed-precondition', { subject }, options)
+        : LoamError.of('containerd.task-failed', { reason: taskFailureReason(status.message) }, options);
     default:
       return LoamError.of('containerd.failed', { subject }, options);
   }

@@ -60,16 +60,26 @@ async function writeOnce(rpc: Rpc, blob: BlobWrite, options?: CallOptions): Prom
   const call = rpc.bidi(Content.method.write, options, deadlines.bulk);
   const answers = new Answers(call.messages(), blob.onProgress);
   const promised = { expected: blob.expected ?? '', total: BigInt(blob.total ?? 0) };
+  let pieces: AsyncGenerator<Uint8Array, void, undefined> | undefined;
   try {
     await call.send({ action: WriteAction.STAT, ref: blob.ref, ...promised });
     await answers.wait(0);
     let offset = Number(answers.last?.offset ?? 0n);
     let sent = 1;
-    for await (const data of chunked(blob.source(offset))) {
+    pieces = chunked(blob.source(offset));
+    for (;;) {
+      const piece = await answers.orEnd(pieces.next());
+      if (piece.done) break;
       await answers.wait(maxUnanswered - 1);
-      await call.send({ action: WriteAction.WRITE, ref: blob.ref, offset: BigInt(offset), data, ...promised });
+      await call.send({
+        action: WriteAction.WRITE,
+        ref: blob.ref,
+        offset: BigInt(offset),
+        data: piece.value,
+        ...promised,
+      });
       answers.expect(++sent);
-      offset += data.length;
+      offset += piece.value.length;
     }
     await answers.wait(0);
     // An offset of 0 would truncate what is there, so it is always told.
@@ -89,6 +99,8 @@ async function writeOnce(rpc: Rpc, blob: BlobWrite, options?: CallOptions): Prom
     // Nothing is lost by it: either the commit was answered, or what is stored stays for the next write.
     call.cancel();
     await answers.ended;
+    // Not awaited: a source that hangs ends when it can.
+    void pieces?.return().catch(() => undefined);
   }
 }
 
@@ -101,8 +113,10 @@ class Answers {
   #wake: (() => void) | undefined;
   /** Resolves when the call is over, however it ended. */
   readonly ended: Promise<void>;
+  readonly #over = Promise.withResolvers<never>();
 
   constructor(messages: AsyncIterable<WriteContentResponse>, onProgress: ((offset: number) => void) | undefined) {
+    this.#over.promise.catch(() => undefined);
     this.ended = this.#run(messages, onProgress);
   }
 
@@ -117,6 +131,11 @@ class Answers {
       if (this.#failure !== undefined) throw this.#failure;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
+  }
+
+  /** What `next` comes to; rejects when the call ends first, so that a source which hangs does not hold the caller. */
+  orEnd<T>(next: Promise<T>): Promise<T> {
+    return Promise.race([next, this.#over.promise]);
   }
 
   async #run(
@@ -136,6 +155,7 @@ class Answers {
       this.#failure = error;
     }
     this.#wake?.();
+    this.#over.reject(this.#failure);
   }
 }
 

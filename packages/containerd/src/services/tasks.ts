@@ -8,7 +8,10 @@ import { toMetrics, type TaskMetrics } from './task-metrics.ts';
 
 export type TaskStatus = 'unknown' | 'created' | 'running' | 'stopped' | 'paused' | 'pausing';
 
-/** Where a process reads and writes. Linux: FIFOs that exist, or `file:///path` (out only); Windows: pipes that listen. */
+/**
+ * Where a process reads and writes. Linux: FIFOs that exist; Windows: pipes that listen. (`file:///path` on Linux is not
+ * to be relied on: the shim of 1.6.20 writes both streams to the file of stdout, and was seen to lose those of stderr.)
+ */
 export interface Stdio {
   readonly stdin?: string;
   /** If any of the three is given, runc's shim wants both stdout and stderr. */
