@@ -74,7 +74,9 @@ export async function startContainerd(options: { root?: string } = {}): Promise<
     },
     async stop() {
       process.removeListener('exit', killOnExit);
-      if (isRunning(daemon)) await removeTasks(ctr);
+      // Only through a daemon do shims give back their cgroups and sockets, so one that was killed comes back for it.
+      if (!isRunning(daemon)) daemon = await launch(config, log);
+      await removeTasks(ctr);
       await end(daemon, 'SIGTERM');
       await killShims(socket);
       await unmountBelow([home, root]);
