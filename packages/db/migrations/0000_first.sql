@@ -61,7 +61,8 @@ CREATE TABLE "agents" (
 	"name" text NOT NULL,
 	"pool" text NOT NULL,
 	"credential_hash" text NOT NULL,
-	"slots" integer NOT NULL,
+	"slots" integer,
+	"capacity" integer,
 	"draining" boolean DEFAULT false NOT NULL,
 	"quarantine_reason" text,
 	"revoked_at" bigint,
@@ -127,7 +128,6 @@ CREATE TABLE "builds" (
 	"retry_of" text,
 	"fence" integer DEFAULT 0 NOT NULL,
 	"live_attempt" text,
-	"enqueued_at" bigint,
 	CONSTRAINT "builds_state" CHECK (state in ('queued', 'running', 'succeeded', 'failed', 'cancelled'))
 );
 --> statement-breakpoint

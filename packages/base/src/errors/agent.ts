@@ -77,4 +77,9 @@ export const agentErrors = defineErrors({
     message: 'The agent is stopping.',
     remedy: 'The build goes on when the agent is back, or on another one.',
   },
+  'agent.protocol-mismatch': {
+    status: 409,
+    message: 'The agent speaks version {agent} of the protocol and the farm version {farm}.',
+    remedy: 'Bring the older of the two to the version of the other.',
+  },
 });

@@ -14,7 +14,7 @@ export type NewEnrolmentToken = Omit<typeof enrolmentTokens.$inferInsert, 'usedA
 export type AgentsRepository = ReturnType<typeof agentsRepository>;
 
 export function agentsRepository({ sql }: Connection) {
-  const detail = sql`select a.id, a.name, a.pool, a.slots, a.draining, a.quarantine_reason, a.revoked_at, a.facts, a.boot_id,
+  const detail = sql`select a.id, a.name, a.pool, a.slots, a.capacity, a.draining, a.quarantine_reason, a.revoked_at, a.facts, a.boot_id,
       a.link_id, a.enrolled_at, a.last_seen_at, r.snapshots, r.snapshot_bytes, l.running
     from agents a
     cross join lateral (select count(*) as snapshots, coalesce(sum(size_bytes), 0)::bigint as snapshot_bytes
@@ -30,8 +30,8 @@ export function agentsRepository({ sql }: Connection) {
       await sql`insert into pools (name, created_at) values (${name}, ${now}) on conflict do nothing`;
     },
 
-    async poolExists(name: string): Promise<boolean> {
-      return (await sql`select 1 from pools where name = ${name}`).length > 0;
+    async pools(): Promise<string[]> {
+      return (await sql<{ name: string }[]>`select name from pools order by name`).map((row) => row.name);
     },
 
     async createEnrolmentToken(token: NewEnrolmentToken, audit: AuditEntry): Promise<void> {
@@ -45,7 +45,7 @@ export function agentsRepository({ sql }: Connection) {
 
     /** Turns a token into an agent. The pool, or undefined when the token is unknown, was used or has expired. */
     async enrol(
-      agent: { id: string; name: string; credentialHash: string; slots: number },
+      agent: { id: string; name: string; credentialHash: string; slots: number | null },
       tokenHash: string,
       audit: AuditEntry,
     ): Promise<string | undefined> {
@@ -79,10 +79,10 @@ export function agentsRepository({ sql }: Connection) {
     /** Notes a link. An agent that was quarantined by itself comes back healthy with a new start. */
     async connected(
       id: string,
-      hello: { linkId: string; bootId: string; facts: AgentFactsJson; now: number },
+      hello: { linkId: string; bootId: string; facts: AgentFactsJson; capacity: number; now: number },
     ): Promise<AgentRow | undefined> {
       const [row] = await sql<AgentRow[]>`
-        update agents set link_id = ${hello.linkId}, facts = ${JSON.stringify(hello.facts)}::jsonb, last_seen_at = ${hello.now},
+        update agents set link_id = ${hello.linkId}, capacity = ${hello.capacity}, facts = ${JSON.stringify(hello.facts)}::jsonb, last_seen_at = ${hello.now},
           quarantine_reason = case when boot_id is distinct from ${hello.bootId} then null else quarantine_reason end,
           boot_id = ${hello.bootId}
         where id = ${id} and revoked_at is null returning *`;

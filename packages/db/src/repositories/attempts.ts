@@ -212,7 +212,7 @@ async function release(
   const maxAttempts = limit?.maxAttempts ?? Number.MAX_SAFE_INTEGER;
   const error = limit === undefined ? null : JSON.stringify(limit.error);
   const released = await tx<ReleasedBuild[]>`
-    update builds b set live_attempt = null, enqueued_at = null, state = x.state,
+    update builds b set live_attempt = null, state = x.state,
       ended_at = case when x.state = 'queued' then null else ${now}::bigint end,
       error = case when x.state = 'failed' then ${error}::jsonb else b.error end
     from (

@@ -175,16 +175,11 @@ export function buildsRepository({ sql }: Connection) {
       return sql<NewBuildSecret[]>`select id, secret_name, sealed from build_secrets where build_id = ${id}`;
     },
 
-    /** Queued builds that no wake-up was put into the queue for since `before`. */
-    async withoutWakeUp(before: number): Promise<Pick<BuildRow, 'id' | 'pool' | 'priority'>[]> {
+    /** Builds that wait for an agent: what there should be a wake-up for. */
+    async waiting(): Promise<Pick<BuildRow, 'id' | 'pool' | 'priority'>[]> {
       return sql<Pick<BuildRow, 'id' | 'pool' | 'priority'>[]>`
-        select id, pool, priority from builds
-        where state = 'queued' and live_attempt is null and coalesce(enqueued_at, 0) < ${before} and created_at < ${before}
-        order by created_at limit 1000`;
-    },
-
-    async markEnqueued(ids: readonly string[], now: number): Promise<void> {
-      await sql`update builds set enqueued_at = ${now} where id = any(${ids as string[]})`;
+        select id, pool, priority from builds where state = 'queued' and live_attempt is null
+        order by priority desc, created_at limit 5000`;
     },
 
     /** The build that the pool's next claim would take. */
@@ -212,7 +207,7 @@ export function buildsRepository({ sql }: Connection) {
 
 function summary(sql: Connection['sql']) {
   return sql`select b.id, b.title, b.state, b.pool, b.priority, b.context, b.timeout_ms, b.refresh, b.created_at, b.created_by,
-      b.started_at, b.ended_at, b.cancel_requested_at, b.error, b.result, b.retry_of, b.fence, b.live_attempt, b.enqueued_at,
+      b.started_at, b.ended_at, b.cancel_requested_at, b.error, b.result, b.retry_of, b.fence, b.live_attempt,
       jsonb_array_length(b.plan) as steps_total, t.agent_id, a.name as agent_name,
       coalesce(c.hit, 0) as steps_hit, coalesce(c.built, 0) as steps_built, coalesce(c.failed, 0) as steps_failed,
       coalesce(c.running, 0) as steps_running

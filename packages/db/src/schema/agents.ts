@@ -19,7 +19,10 @@ export const agents = pgTable(
       .references(() => pools.name),
     /** SHA-256, in hex, of the agent's credential. */
     credentialHash: text().notNull(),
-    slots: integer().notNull(),
+    /** How many attempts it may have at a time; null leaves it to the agent. */
+    slots: integer(),
+    /** How many it says it can have. */
+    capacity: integer(),
     draining: boolean().notNull().default(false),
     quarantineReason: text(),
     revokedAt: timeMs(),

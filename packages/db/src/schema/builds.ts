@@ -46,8 +46,6 @@ export const builds = pgTable(
     fence: integer().notNull().default(0),
     /** The attempt that holds the right to write, if any. */
     liveAttempt: text(),
-    /** When a wake-up for it was put into the queue. */
-    enqueuedAt: timeMs(),
   },
   (table) => [
     index('builds_list').on(table.createdAt.desc(), table.id.desc()),
