@@ -94,7 +94,7 @@ describe('hostile input', () => {
     expect(diagnostics.length).toBeLessThanOrEqual(100);
   });
 
-  test('builds may be nested a thousand deep, no deeper', () => {
+  test('five hundred builds may be nested in one another, no more', () => {
     const nested = (depth: number) => `${'((build a '.repeat(depth)}((from x))${')(from y))'.repeat(depth)}`;
     expect(parseSpec(nested(maxDepth / 2 - 1)).diagnostics).toEqual([]);
     expect(parseSpec(nested(maxDepth)).diagnostics.map(({ code }) => code)).toEqual(['read.too-deep']);

@@ -21,10 +21,10 @@ export interface ListNode {
 export type SexpNode = AtomNode | ListNode;
 
 /**
- * Parentheses inside parentheses that we follow. OBuilder has no limit but its stack; a thousand nested builds are
- * enough, and every walk over the tree may then recurse.
+ * Parentheses inside parentheses that we follow. OBuilder has no limit but its stack; five hundred builds inside one
+ * another are enough, and walks over a tree may then recurse even on the small stack of a browser's worker.
  */
-export const maxDepth = 2000;
+export const maxDepth = 1000;
 
 /** A list being read, and how many `#;` wait for an expression in it. */
 interface Frame {
