@@ -1,11 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { isLoamError, LoamError } from '@loam/base';
+import { randomBytes } from 'node:crypto';
+import { isLoamError } from '@loam/base';
 import { startContainerd, type ContainerdServer } from '@loam/testkit';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, type Containerd } from './client.ts';
+import { failure, put } from './testing/blobs.ts';
 import { busyboxLayer } from './testing/busybox.ts';
 
-const mebibyte = 1024 * 1024;
 let server: ContainerdServer;
 let client: Containerd;
 
@@ -19,22 +19,6 @@ afterAll(async () => {
   client.close();
   await server.stop();
 });
-
-const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-
-function put(bytes: Uint8Array, more: { ref?: string; labels?: Record<string, string>; lease?: string } = {}) {
-  const source = async function* (offset: number): AsyncGenerator<Uint8Array> {
-    yield bytes.subarray(offset);
-  };
-  const { lease, ...fields } = more;
-  return client.content.writeBlob({ ref: `put-${sha256(bytes)}`, source, ...fields }, { lease });
-}
-
-const failure = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    () => 'no failure',
-    (error) => error.code,
-  );
 
 describe('the daemon', () => {
   it('tells its version, its plugins and an id that stays', async () => {
@@ -61,7 +45,7 @@ describe('namespaces', () => {
 
   it('cannot be deleted while something is in them', async () => {
     await client.leases.create({ id: 'holds' });
-    await put(randomBytes(10), { lease: 'holds' });
+    await put(client, randomBytes(10), { lease: 'holds' });
     expect(await failure(client.namespaces.delete('client-test'))).toBe('containerd.failed-precondition');
     await client.leases.delete('holds');
   });
@@ -71,7 +55,7 @@ describe('leases', () => {
   it('hold what is made under them, and a synchronous delete collects it', async () => {
     const lease = await client.leases.create({ id: 'l1', labels: { 'loam/agent': 'x' } });
     expect(lease).toMatchObject({ id: 'l1', labels: { 'loam/agent': 'x' } });
-    const { digest } = await put(randomBytes(1000), { lease: 'l1' });
+    const { digest } = await put(client, randomBytes(1000), { lease: 'l1' });
     await client.snapshots('overlayfs').prepare({ key: 'held' }, { lease: 'l1' });
     expect(await client.leases.listResources('l1')).toEqual(
       expect.arrayContaining([
@@ -91,7 +75,7 @@ describe('leases', () => {
   it('take and release single resources', async () => {
     await client.leases.create({ id: 'first' });
     await client.leases.create({ id: 'second', expiresAt: new Date(Date.now() + 3_600_000) });
-    const { digest } = await put(randomBytes(1000), { lease: 'first' });
+    const { digest } = await put(client, randomBytes(1000), { lease: 'first' });
     const resource = { id: digest, type: 'content' };
     await client.leases.addResource('second', resource);
     await client.leases.delete('first', { sync: true });
@@ -110,144 +94,12 @@ describe('leases', () => {
   });
 });
 
-describe('content', () => {
-  beforeAll(async () => void (await client.leases.create({ id: 'content' })));
-  afterAll(() => client.leases.delete('content'));
-
-  it('is written, read in full and in part, labelled, listed and deleted', async () => {
-    const bytes = randomBytes(3 * mebibyte + 17);
-    const written = await put(bytes, { labels: { a: '1' }, lease: 'content' });
-    expect(written).toEqual({ digest: sha256(bytes), size: bytes.length, existed: false });
-    expect(Buffer.compare(await client.content.readAll(written.digest), bytes)).toBe(0);
-    const part: Uint8Array[] = [];
-    for await (const chunk of client.content.read(written.digest, { offset: 100, size: 50 })) part.push(chunk);
-    expect(Buffer.concat(part)).toEqual(bytes.subarray(100, 150));
-    expect(await client.content.updateLabels(written.digest, { b: '2' })).toMatchObject({ labels: { a: '1', b: '2' } });
-    await client.content.updateLabels(written.digest, { a: '' });
-    expect(await client.content.info(written.digest)).toMatchObject({ size: bytes.length, labels: { b: '2' } });
-    expect((await client.content.list([`labels."b"==2`])).map(({ digest }) => digest)).toEqual([written.digest]);
-    await client.content.delete(written.digest);
-    expect(await client.content.exists(written.digest)).toBe(false);
-  });
-
-  it('that begins behind the end is out of range', async () => {
-    const { digest } = await put(randomBytes(10), { lease: 'content' });
-    const reading = (async () => {
-      for await (const _ of client.content.read(digest, { offset: 11 })) expect.unreachable();
-    })();
-    expect(await failure(reading)).toBe('containerd.out-of-range');
-  });
-
-  it('can be left in the middle of reading', async () => {
-    const { digest } = await put(randomBytes(8 * mebibyte), { lease: 'content' });
-    for await (const chunk of client.content.read(digest)) {
-      expect(chunk.length).toBeGreaterThan(0);
-      break;
-    }
-    expect(await client.content.exists(digest)).toBe(true);
-  });
-
-  it('of no bytes can be written', async () => {
-    const empty = new Uint8Array(0);
-    expect(await put(empty, { lease: 'content' })).toMatchObject({ digest: sha256(empty), size: 0 });
-  });
-
-  it('goes on where an aborted write stopped', async () => {
-    const bytes = randomBytes(6 * mebibyte);
-    const expected = sha256(bytes);
-    const abort = new AbortController();
-    const blob = { ref: 'resumed', expected, total: bytes.length };
-    const first = client.content.writeBlob(
-      {
-        ...blob,
-        source: async function* () {
-          yield bytes.subarray(0, 4 * mebibyte);
-          await new Promise(() => undefined);
-        },
-        onProgress: (offset) => offset === 4 * mebibyte && abort.abort(),
-      },
-      { signal: abort.signal, lease: 'content' },
-    );
-    expect(await failure(first)).toBe('general.cancelled');
-    const offsets: number[] = [];
-    const source = async function* (offset: number): AsyncGenerator<Uint8Array> {
-      offsets.push(offset);
-      yield bytes.subarray(offset);
-    };
-    const second = await client.content.writeBlob({ ...blob, source }, { lease: 'content' });
-    expect(offsets).toEqual([4 * mebibyte]);
-    expect(second).toEqual({ digest: expected, size: bytes.length, existed: false });
-    expect(Buffer.compare(await client.content.readAll(expected), bytes)).toBe(0);
-  });
-
-  it('that is there already is a success, and is held by the lease and labelled', async () => {
-    const bytes = randomBytes(1000);
-    const { digest } = await put(bytes, { lease: 'content' });
-    await client.leases.create({ id: 'again' });
-    // Without a promised digest it shows at the commit only, with one at once.
-    expect(await put(bytes, { ref: 'unpromised', lease: 'again', labels: { x: 'y' } })).toEqual({
-      digest,
-      size: 1000,
-      existed: true,
-    });
-    const source = (): never => expect.unreachable();
-    const promised = { ref: 'promised', expected: digest, total: 1000, source };
-    expect(await client.content.writeBlob(promised, { lease: 'again' })).toMatchObject({ existed: true });
-    expect(await client.leases.listResources('again')).toContainEqual({ id: digest, type: 'content' });
-    expect((await client.content.info(digest)).labels).toEqual({ x: 'y' });
-    await client.leases.delete('again');
-  });
-
-  it('that is not what was promised is refused, and the next write begins anew', async () => {
-    const good = randomBytes(5000);
-    const bad = randomBytes(5000);
-    const write = (bytes: Uint8Array) =>
-      client.content.writeBlob(
-        {
-          ref: 'corrupt',
-          expected: sha256(good),
-          total: good.length,
-          source: async function* (offset) {
-            yield bytes.subarray(offset);
-          },
-        },
-        { lease: 'content' },
-      );
-    expect(await failure(write(bad))).toBe('containerd.failed-precondition');
-    expect(await failure(client.content.status('corrupt'))).toBe('containerd.not-found');
-    expect(await write(good)).toMatchObject({ digest: sha256(good) });
-  });
-
-  it('that is shorter than promised is refused', async () => {
-    const bytes = randomBytes(100);
-    const source = async function* (): AsyncGenerator<Uint8Array> {
-      yield bytes.subarray(0, 99);
-    };
-    const blob = { ref: 'short', expected: sha256(bytes), total: 100, source };
-    expect(await failure(client.content.writeBlob(blob, { lease: 'content' }))).toBe('containerd.failed-precondition');
-  });
-
-  it('that is begun tells how far it is, and can be aborted', async () => {
-    const broken = LoamError.of('general.internal', {});
-    const source = async function* (): AsyncGenerator<Uint8Array> {
-      yield randomBytes(mebibyte);
-      await vi.waitFor(async () => expect((await client.content.status('begun')).offset).toBe(mebibyte));
-      throw broken;
-    };
-    await expect(client.content.writeBlob({ ref: 'begun', source }, { lease: 'content' })).rejects.toBe(broken);
-    expect(await client.content.status('begun')).toMatchObject({ ref: 'begun', offset: mebibyte });
-    // The daemon holds the lock until it has noticed that the writer is gone.
-    await vi.waitFor(() => client.content.abort('begun'));
-    expect(await failure(client.content.status('begun'))).toBe('containerd.not-found');
-  });
-});
-
 describe('images', () => {
   it('are created, pointed elsewhere, listed and deleted', async () => {
     await client.leases.create({ id: 'images' });
     const target = async (text: string) => {
       const bytes = new TextEncoder().encode(text);
-      const { digest, size } = await put(bytes, { lease: 'images' });
+      const { digest, size } = await put(client, bytes, { lease: 'images' });
       return { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size };
     };
     const [one, two] = [await target('{"a":1}'), await target('{"b":2}')];
@@ -281,7 +133,7 @@ describe('snapshots and diff', () => {
     await snapshots.commit({ name: 'base', key: 'work', labels: { kept: 'y' } }, { lease });
     expect(await snapshots.stat('base')).toMatchObject({ name: 'base', kind: 'committed', labels: { kept: 'y' } });
     expect(await failure(snapshots.stat('work'))).toBe('containerd.not-found');
-    expect((await snapshots.usage('base')).sizeBytes).toBeGreaterThan(mebibyte);
+    expect((await snapshots.usage('base')).sizeBytes).toBeGreaterThan(1_000_000);
 
     expect(await snapshots.update('base', { more: 'z' })).toMatchObject({ labels: { kept: 'y', more: 'z' } });
     const upper = await snapshots.prepare({ key: 'child', parent: 'base' }, { lease });
@@ -334,6 +186,6 @@ async function smallLayer(lease: string) {
   const sum = tar.subarray(0, 512).reduce((total, byte) => total + byte, 0);
   tar.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
   tar.write(content, 512);
-  const { digest, size } = await put(tar, { lease });
+  const { digest, size } = await put(client, tar, { lease });
   return { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest, size };
 }

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { access, copyFile, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Containerd } from '../client.ts';
 import type { Descriptor } from '../values.ts';
+import { put } from './blobs.ts';
 
 const run = promisify(execFile);
 const applets = ['sh', 'cat', 'echo', 'sleep', 'true', 'false', 'dd', 'tail'];
@@ -13,13 +13,8 @@ const applets = ['sh', 'cat', 'echo', 'sleep', 'true', 'false', 'dd', 'tail'];
 /** A root file system of Debian's static busybox, as an uncompressed layer in the content store. Needs a lease. */
 export async function busyboxLayer(client: Containerd, lease: string): Promise<Descriptor> {
   const bytes = await busyboxTar();
-  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-  const source = async function* (offset: number): AsyncGenerator<Uint8Array> {
-    yield bytes.subarray(offset);
-  };
-  const blob = { ref: `layer-${digest}`, source, expected: digest, total: bytes.length };
-  await client.content.writeBlob(blob, { lease });
-  return { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest, size: bytes.length };
+  const { digest, size } = await put(client, bytes, { lease });
+  return { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest, size };
 }
 
 async function busyboxTar(): Promise<Uint8Array> {
