@@ -66,4 +66,29 @@ export const backendErrors = defineErrors({
     message: '{reference}: the registry sent bytes that do not match their digest.',
     remedy: 'Try again; if it stays, the registry or a proxy on the way is broken.',
   },
+  'backend.image-invalid': {
+    status: 422,
+    message: 'The image {reference} cannot be used: {reason}.',
+    remedy: 'Build or export the image again with a current tool.',
+  },
+  'backend.archive-invalid': {
+    status: 422,
+    message: 'The archive holds no image that can be used: {reason}.',
+    remedy: 'Give an OCI layout or `docker save` archive, as a tar file, plain or gzipped.',
+  },
+  'backend.name-unsupported': {
+    status: 422,
+    message: 'The file name "{name}" cannot be kept in a layer: {reason}.',
+    remedy: 'Rename the file, or exclude it from the copy.',
+  },
+  'backend.network-unsupported': {
+    status: 422,
+    message: 'This agent has no network of kind "{network}".',
+    remedy: 'Use (network host), or no network.',
+  },
+  'backend.state-locked': {
+    status: 409,
+    message: 'Another process (pid {pid}) uses the state directory {directory}.',
+    remedy: 'Stop the other agent, or give this one a state directory of its own.',
+  },
 });

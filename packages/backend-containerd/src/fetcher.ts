@@ -1,0 +1,223 @@
+import type {
+  Fetcher,
+  FetchOptions,
+  FetchProgress,
+  Platform,
+  ResolvedImage,
+  ResolveOptions,
+  SnapshotName,
+} from '@loam/backend';
+import { formatPlatform } from '@loam/backend';
+import { cancelled, LoamError, type Clock, type Digest } from '@loam/base';
+import type { Containerd } from '@loam/containerd';
+
+import { importArchive } from './fetcher/archive-import.ts';
+import { chainIds } from './fetcher/chain-id.ts';
+import { fetchLayers } from './fetcher/fetch-layers.ts';
+import {
+  imageInvalid,
+  loadImage,
+  readImage,
+  storeImage,
+  type ImageDocuments,
+  type LoadedImage,
+} from './fetcher/image-content.ts';
+import { ImageRecords } from './fetcher/image-records.ts';
+import { parseManifest, type Manifest } from './fetcher/manifest.ts';
+import { choosePlatform, formatManifestPlatform, listPlatforms, rankPlatform } from './fetcher/platform-match.ts';
+import { parseReference, type ImageReference } from './fetcher/reference.ts';
+import { RegistryClient, type FetchedManifest } from './fetcher/registry-client.ts';
+import type { RegistriesConfig } from './fetcher/registry-config.ts';
+import { isUnpacked } from './fetcher/unpack.ts';
+import { gcRefSnapshot, labels } from './labels.ts';
+import type { PlatformDriver } from './platform-driver.ts';
+import { SharedWork } from './shared-work.ts';
+
+export interface FetcherOptions {
+  readonly client: Containerd;
+  readonly driver: PlatformDriver;
+  readonly agentId: string;
+  readonly clock: Clock;
+  readonly randomUUID: () => string;
+  readonly registries: RegistriesConfig;
+}
+
+/** Brings images from registries and archives, and unpacks them. */
+export class ContainerdFetcher implements Fetcher {
+  readonly #options: FetcherOptions;
+  readonly #registry: RegistryClient;
+  readonly #records: ImageRecords;
+  readonly #fetches = new SharedWork<SnapshotName, FetchProgress>();
+  readonly #downloads = new SharedWork<void, number>();
+
+  constructor(options: FetcherOptions) {
+    this.#options = options;
+    this.#registry = new RegistryClient(options);
+    this.#records = new ImageRecords(options.client, options.agentId, options.clock);
+  }
+
+  async resolve(text: string, platform: Platform, options: ResolveOptions = {}): Promise<ResolvedImage> {
+    const reference = parseReference(text);
+    if (options.signal?.aborted) throw cancelled();
+    const known = await this.#records.recall(reference.name, platform);
+    if (known !== undefined && (options.refresh !== true || known.imported || reference.digest !== undefined)) {
+      const image = await loadImage(this.#options.client, reference.name, known.target);
+      if (image !== undefined) return resolved(reference, platform, image, known.resolvedAtMs);
+    }
+    const documents = await this.#download(reference, platform, options.signal);
+    const image = readImage(reference.name, documents);
+    this.#checkPlatform(reference, platform, image);
+    const resolvedAtMs = await this.#underLease(async (lease) => {
+      await storeImage(this.#options.client, documents, { lease, keepLayers: false });
+      return this.#records.remember(reference.name, platform, image.target, false);
+    });
+    return resolved(reference, platform, image, resolvedAtMs);
+  }
+
+  async find(image: ResolvedImage): Promise<SnapshotName | undefined> {
+    const { client, driver } = this.#options;
+    const loaded = await loadImage(client, image.name, { mediaType: '', digest: image.digest, size: 0 });
+    const top = loaded && chainIds(loaded.config.diffIds).at(-1);
+    if (top === undefined || !(await isUnpacked(client.snapshots(driver.snapshotter), top))) return undefined;
+    return top as string as SnapshotName;
+  }
+
+  async fetch(image: ResolvedImage, options: FetchOptions): Promise<SnapshotName> {
+    return this.#fetches.run(image.digest, options.signal, options.onProgress, (signal, report) =>
+      this.#underLease((lease) => this.#fetch(image, lease, signal, report)),
+    );
+  }
+
+  async importArchive(
+    archive: AsyncIterable<Uint8Array>,
+    options: { name?: string; signal?: AbortSignal },
+  ): Promise<string[]> {
+    return this.#underLease((lease) =>
+      importArchive(archive, { ...options, lease, client: this.#options.client, records: this.#records }),
+    );
+  }
+
+  async #fetch(
+    image: ResolvedImage,
+    lease: string,
+    signal: AbortSignal,
+    report: (progress: FetchProgress) => void,
+  ): Promise<SnapshotName> {
+    const { client, driver } = this.#options;
+    const snapshots = client.snapshots(driver.snapshotter);
+    const reference = parseReference(`${withoutVersion(image.name)}@${image.digest}`);
+    const loaded = await this.#documents(reference, image, lease, signal);
+    const chain = chainIds(loaded.config.diffIds);
+    const top = chain.at(-1);
+    if (top === undefined) throw imageInvalid(image.name, new Error('it has no layers'));
+    if (!(await isUnpacked(snapshots, top))) {
+      await fetchLayers({
+        ...this.#options,
+        registry: this.#registry,
+        downloads: this.#downloads,
+        reference,
+        image: loaded,
+        chain,
+        lease,
+        signal,
+        report,
+      });
+    }
+    await client.content.updateLabels(loaded.configDigest, { [`${gcRefSnapshot}.${driver.snapshotter}`]: top });
+    await this.#records.keepBase(loaded.target, top);
+    const totalBytes = loaded.layers.reduce((sum, layer) => sum + layer.size, 0);
+    report({ phase: 'done', currentBytes: totalBytes, totalBytes });
+    return top as string as SnapshotName;
+  }
+
+  /** The image's documents: from the content store, or again from its registry when somebody has deleted them. */
+  async #documents(
+    reference: ImageReference,
+    image: ResolvedImage,
+    lease: string,
+    signal: AbortSignal,
+  ): Promise<LoadedImage> {
+    const { client } = this.#options;
+    const target = { mediaType: '', digest: image.digest, size: 0 };
+    const stored = await loadImage(client, image.name, target);
+    if (stored !== undefined) return stored;
+    const documents = await this.#download(reference, image.platform, signal);
+    await storeImage(client, documents, { lease, keepLayers: false });
+    return readImage(image.name, documents);
+  }
+
+  /** Manifest and configuration from the registry, of the image that suits the platform. */
+  async #download(
+    reference: ImageReference,
+    platform: Platform,
+    signal: AbortSignal | undefined,
+  ): Promise<ImageDocuments> {
+    const version = reference.digest ?? reference.tag ?? 'latest';
+    let fetched = await this.#registry.manifest(reference, version, signal);
+    let manifest = understand(reference, fetched);
+    if (manifest.kind === 'index') {
+      const chosen = choosePlatform(manifest.entries, platform, this.#options.driver.rankOsVersion);
+      if (chosen === undefined) throw this.#missing(reference, platform, listPlatforms(manifest.entries));
+      fetched = await this.#registry.manifest(reference, chosen.digest, signal);
+      manifest = understand(reference, fetched);
+    }
+    if (manifest.kind === 'index') throw imageInvalid(reference.name, new Error('an index points to another index'));
+    const config = await this.#registry.blob(reference, manifest.config, signal);
+    return { manifest: fetched.bytes, manifestDigest: fetched.digest, mediaType: fetched.mediaType, config };
+  }
+
+  /** A manifest without an index says what it is for in its configuration only. */
+  #checkPlatform(reference: ImageReference, platform: Platform, image: LoadedImage): void {
+    const { driver } = this.#options;
+    const has = image.config.platform;
+    if (rankPlatform(has, platform, driver.rankOsVersion) === undefined) {
+      throw this.#missing(reference, platform, formatManifestPlatform(has));
+    }
+  }
+
+  #missing(reference: ImageReference, platform: Platform, available: string): LoamError {
+    const wanted = formatPlatform(platform);
+    return LoamError.of('backend.platform-missing', { reference: reference.name, platform: wanted, available });
+  }
+
+  async #underLease<T>(work: (lease: string) => Promise<T>): Promise<T> {
+    const { client, agentId, randomUUID } = this.#options;
+    const id = `loam-${randomUUID()}`;
+    await client.leases.create({ id, labels: { [labels.agent]: agentId, [labels.owner]: 'fetcher' } });
+    try {
+      return await work(id);
+    } finally {
+      await client.leases.delete(id).catch(() => undefined);
+    }
+  }
+}
+
+function understand(reference: ImageReference, fetched: FetchedManifest): Manifest {
+  try {
+    return parseManifest(fetched.bytes, fetched.mediaType);
+  } catch (error) {
+    throw imageInvalid(reference.name, error);
+  }
+}
+
+function resolved(
+  reference: ImageReference,
+  platform: Platform,
+  image: LoadedImage,
+  resolvedAtMs: number,
+): ResolvedImage {
+  const { osVersion } = image.config.platform;
+  return {
+    reference: reference.text,
+    name: reference.name,
+    digest: image.target.digest as Digest,
+    platform: platform.os === 'windows' && osVersion !== undefined ? { ...platform, osVersion } : platform,
+    config: image.config.config,
+    resolvedAtMs,
+  };
+}
+
+/** `host/repository` of a full name. */
+function withoutVersion(name: string): string {
+  return name.replace(/@.*$/, '').replace(/:[^/:]*$/, '');
+}

@@ -1,0 +1,81 @@
+import type { Owner, Purpose, RunIo, RunRequest, TreeEntry, TreeReader } from '@loam/backend';
+import type { Mount, RuntimeOptions } from '@loam/containerd';
+
+import type { OsVersionRank } from './fetcher/platform-match.ts';
+import type { TarItem } from './tar/tar-writer.ts';
+
+/**
+ * What differs between the platforms that containerd runs on. Everything else in this room is shared: `runc/` implements
+ * this for Linux, `hcs/` for Windows.
+ */
+export interface PlatformDriver {
+  /** `overlayfs`, `windows`. */
+  readonly snapshotter: string;
+  readonly runtime: { readonly name: string; readonly options?: RuntimeOptions };
+  /** Whether `commit` must wait until the task that ran on the snapshot has been deleted (Windows: its disk is attached until then). */
+  readonly commitNeedsDeletedTask: boolean;
+  readonly rankOsVersion: OsVersionRank;
+
+  /** The key of a working snapshot. Windows reads the purpose from it (reference §3.2). */
+  workingKey(purpose: Purpose, unique: string): string;
+  snapshotLabels(purpose: Purpose): Readonly<Record<string, string>>;
+  /** A layer's entries as the platform's differ wants them in a tar. */
+  layerItems(entries: AsyncIterable<TreeEntry>): AsyncIterable<TarItem>;
+  /** Puts a layer onto a working snapshot without a tar, where the host can; otherwise undefined. */
+  readonly writeLayer: ((mounts: readonly Mount[], layer: LayerWrite) => Promise<void>) | undefined;
+  /** Reads a view. `close` of the reader undoes what this did, not the view. */
+  openTree(key: string, mounts: readonly Mount[]): Promise<TreeReader>;
+
+  /** Makes everything on the host that one run needs. What it made is undone by the run's `release`, or here when it throws. */
+  prepareRun(run: RunPreparation): Promise<HostRun>;
+  /** A directory for a cache, with its owner. */
+  makeCacheDirectory(directory: string, owner: Owner, mode: number): Promise<void>;
+  /** A directory on the volume where snapshots lie. */
+  snapshotVolume(): Promise<string>;
+
+  /** Removes what an earlier life left on the host: mounts, networks, stdio endpoints, secrets. */
+  reconcile(): Promise<{ readonly mounts: number; readonly networks: number }>;
+  /** What of ours is on the host now: mounts, networks, secrets. For leak checks. */
+  leftovers(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+export interface LayerWrite {
+  readonly entries: AsyncIterable<TreeEntry>;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((bytes: number) => void) | undefined;
+}
+
+export interface RunPreparation {
+  readonly id: string;
+  readonly request: RunRequest;
+  readonly mounts: readonly Mount[];
+  readonly io: RunIo;
+}
+
+/** One run's side on the host. */
+export interface HostRun {
+  /** The OCI runtime specification. */
+  readonly spec: object;
+  readonly stdio: Stdio;
+  /** Whether the kernel killed a process of it at the memory limit. Asked after the exit, before the task is deleted. */
+  outOfMemory(): Promise<boolean>;
+  /** Whether processes of it are left. Asked after the exit. */
+  processesLeft(): Promise<boolean>;
+  /** Undoes everything; idempotent. */
+  release(): Promise<void>;
+}
+
+/** The standard streams of one process. Output is delivered from the beginning, as it comes. */
+export interface Stdio {
+  readonly stdin: string | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Resolves when both outputs have ended. */
+  readonly ended: Promise<void>;
+  /** Feeds standard input; false when nobody reads it any more. */
+  write(bytes: Uint8Array): Promise<boolean>;
+  /** Resolves when what was written has been handed over. */
+  endInput(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,44 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { Network } from '@loam/backend';
+
+import type { BindMount } from './runc-spec.ts';
+
+/**
+ * The files with which a container resolves names: its own host name always, and on the host's network what the host
+ * resolves with. Written once for each host name and network kind.
+ */
+export class NameFiles {
+  readonly #directory: string;
+  readonly #hosts = new Map<string, Promise<string>>();
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  async binds(hostname: string, network: Network): Promise<BindMount[]> {
+    const hosts = { source: await this.#hostsFile(hostname, network), target: '/etc/hosts', readonly: true };
+    if (network !== 'host') return [hosts];
+    return [hosts, { source: '/etc/resolv.conf', target: '/etc/resolv.conf', readonly: true }];
+  }
+
+  #hostsFile(hostname: string, network: Network): Promise<string> {
+    const key = `${network === 'host' ? 'host' : 'none'}-${hostname.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
+    let file = this.#hosts.get(key);
+    if (file === undefined) {
+      file = this.#write(join(this.#directory, `hosts-${key}`), hostname, network);
+      this.#hosts.set(key, file);
+      file.catch(() => this.#hosts.delete(key));
+    }
+    return file;
+  }
+
+  async #write(path: string, hostname: string, network: Network): Promise<string> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o755 });
+    const own = `127.0.0.1 localhost ${hostname}\n::1 localhost ip6-localhost ip6-loopback ${hostname}\n`;
+    const hosts = network === 'host' ? await readFile('/etc/hosts', 'utf8').catch(() => '') : '';
+    await writeFile(path, own + hosts, { mode: 0o644 });
+    return path;
+  }
+}

@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, chown, mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import { LoamError } from '@loam/base';
+import type { TreeEntry, TreeReader, User } from '@loam/backend';
+import type { Containerd, Mount } from '@loam/containerd';
+
+import { ignoreOsVersion } from '../fetcher/platform-match.ts';
+import type { HostRun, PlatformDriver, RunPreparation } from '../platform-driver.ts';
+import type { TarItem } from '../tar/tar-writer.ts';
+import { tarHeaderOf } from '../tar/tar-writer.ts';
+import { detectHostFeatures, hasProcesses, wasOutOfMemory } from './cgroup.ts';
+import { FifoPool } from './fifo-pool.ts';
+import { FifoStdio } from './fifo-stdio.ts';
+import { mountPoints, mountSnapshot, unmount } from './host-mount.ts';
+import { HostTree } from './host-tree.ts';
+import { NameFiles } from './name-files.ts';
+import { resolveUser, type ResolvedUser, type UserFiles } from './passwd.ts';
+import { buildRuncSpec } from './runc-spec.ts';
+import { SecretFiles } from './secret-files.ts';
+import { readUserFiles } from './user-lookup.ts';
+
+export interface RuncDriverOptions {
+  readonly client: Containerd;
+  readonly agentId: string;
+  readonly stateDirectory: string;
+  /** Of containerd; `overlayfs` unless given. */
+  readonly snapshotter?: string;
+  /** runc's own state directory, unless it is the default. */
+  readonly runcRoot?: string;
+}
+
+/** Linux: runc, overlayfs, FIFOs. */
+export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
+  const { client, stateDirectory, snapshotter = 'overlayfs' } = options;
+  const trees = join(stateDirectory, 'trees');
+  const fifos = new FifoPool(join(stateDirectory, 'fifos'));
+  const secrets = new SecretFiles(`${options.agentId} ${stateDirectory}`);
+  const names = new NameFiles(join(stateDirectory, 'names'));
+  const features = detectHostFeatures();
+  let volume: Promise<string> | undefined;
+
+  /** Mounts a snapshot for as long as the returned function has not been called. */
+  async function mountTree(mounts: readonly Mount[]): Promise<{ directory: string; release: () => Promise<void> }> {
+    const directory = join(trees, randomUUID());
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    try {
+      await mountSnapshot(mounts, directory, true);
+    } catch (error) {
+      await rmdir(directory);
+      throw error;
+    }
+    const release = async (): Promise<void> => {
+      await unmount(directory);
+      await rmdir(directory);
+    };
+    return { directory, release };
+  }
+
+  async function userFiles(mounts: readonly Mount[]): Promise<UserFiles> {
+    const direct = await readUserFiles(mounts);
+    if (direct !== undefined) return direct;
+    const tree = await mountTree(mounts);
+    try {
+      return await new HostTree(tree.directory).userFiles();
+    } finally {
+      await tree.release();
+    }
+  }
+
+  /** Root needs no look into the image: it is root in every one. */
+  async function lookUp(user: User, mounts: readonly Mount[], homeIsSet: boolean): Promise<ResolvedUser> {
+    const plain = user.kind === 'id' && (user.uid === 0 || homeIsSet);
+    return resolveUser(user, plain ? { passwd: '', group: '' } : await userFiles(mounts));
+  }
+
+  async function prepareRun({ id, request, mounts, io }: RunPreparation): Promise<HostRun> {
+    const { network } = request;
+    if (network === 'nat') throw LoamError.of('backend.network-unsupported', { network });
+    const homeIsSet = request.env.some(([name]) => name === 'HOME');
+    const [host, user, nameBinds, taken] = await Promise.all([
+      features,
+      lookUp(request.user, mounts, homeIsSet),
+      names.binds(request.hostname, network),
+      fifos.take(),
+    ]);
+    const cgroupsPath = `/loam/${client.namespace}/${id}`;
+    try {
+      const secretBinds = await secrets.write(id, request.secrets, user);
+      const spec = buildRuncSpec({
+        argv: request.argv,
+        cwd: request.workdir,
+        env: request.env,
+        user,
+        home: user.home ?? (user.uid === 0 ? '/root' : '/'),
+        hostname: request.hostname,
+        network,
+        limits: request.limits,
+        binds: [...nameBinds, ...request.mounts, ...secretBinds],
+        cgroupsPath,
+        host,
+      });
+      const stdio = new FifoStdio(fifos, taken, io.stdin !== undefined, io.onOutput);
+      return {
+        spec,
+        stdio,
+        outOfMemory: () => wasOutOfMemory(cgroupsPath, host),
+        processesLeft: () => hasProcesses(cgroupsPath, host),
+        release: async () => {
+          await Promise.all([stdio.close(), request.secrets.length > 0 ? secrets.remove(id) : undefined]);
+        },
+      };
+    } catch (error) {
+      await Promise.all([fifos.discard(taken), secrets.remove(id)]);
+      throw error;
+    }
+  }
+
+  async function ourMounts(): Promise<string[]> {
+    return (await mountPoints()).filter((point) => dirname(point) === trees);
+  }
+
+  return {
+    snapshotter,
+    runtime: {
+      name: 'io.containerd.runc.v2',
+      options: { kind: 'runc', ...(options.runcRoot === undefined ? {} : { root: options.runcRoot }) },
+    },
+    commitNeedsDeletedTask: false,
+    rankOsVersion: ignoreOsVersion,
+    workingKey: (purpose, unique) => (purpose === 'layer' ? `loam-extract-${unique}` : `loam-run-${unique}`),
+    snapshotLabels: () => ({}),
+    layerItems,
+    writeLayer: undefined,
+    async openTree(_key, mounts): Promise<TreeReader> {
+      const { directory, release } = await mountTree(mounts);
+      const tree = new HostTree(directory);
+      return {
+        resolve: (path) => tree.resolve(path),
+        walk: (path) => tree.walk(path),
+        owner: (user) => tree.owner(user),
+        close: release,
+      };
+    },
+    prepareRun,
+    async makeCacheDirectory(directory, owner, mode) {
+      await mkdir(directory);
+      await chown(directory, owner.uid, owner.gid);
+      await chmod(directory, mode);
+    },
+    snapshotVolume() {
+      volume ??= findVolume(client, snapshotter);
+      return volume;
+    },
+    async reconcile() {
+      const mounted = await ourMounts();
+      for (const point of mounted) await unmount(point);
+      // Only empty directories go: a mount that would not leave must never be deleted through.
+      for (const name of await readdir(trees).catch(() => [])) await rmdir(join(trees, name));
+      await rm(join(stateDirectory, 'fifos'), { recursive: true, force: true });
+      await secrets.removeAll();
+      return { mounts: mounted.length, networks: 0 };
+    },
+    async leftovers() {
+      return [
+        ...(await ourMounts()).map((point) => `mount ${point}`),
+        ...(await secrets.list()).map((run) => `secrets of ${run}`),
+      ];
+    },
+    async close() {
+      await fifos.close();
+      await secrets.removeAll();
+    },
+  };
+}
+
+/** An ordinary OCI layer. A name that would read as a deletion there is refused. Source: OCI image-spec layer.md, "Whiteouts". */
+async function* layerItems(entries: AsyncIterable<TreeEntry>): AsyncIterable<TarItem> {
+  for await (const entry of entries) {
+    const name = entry.path.slice(entry.path.lastIndexOf('/') + 1);
+    if (name.startsWith('.wh.')) {
+      throw LoamError.of('backend.name-unsupported', { name, reason: 'layers use the prefix .wh. for deletions' });
+    }
+    const header = tarHeaderOf(entry);
+    yield entry.kind === 'file' ? { header, content: entry.open() } : { header };
+  }
+}
+
+async function findVolume(client: Containerd, snapshotter: string): Promise<string> {
+  const [plugin] = await client.plugins([`type==io.containerd.snapshotter.v1,id==${snapshotter}`]);
+  const root = plugin?.exports['root'];
+  if (root === undefined) throw new Error(`containerd does not tell where ${snapshotter} keeps its data`);
+  return root;
+}

@@ -1,0 +1,133 @@
+import type { RunExit, RunIo, RunRequest, Sandbox } from '@loam/backend';
+import { cancelled, isLoamError, type Clock } from '@loam/base';
+import type { Containerd } from '@loam/containerd';
+
+import type { CleanupQueue } from './cleanup-queue.ts';
+import { labels } from './labels.ts';
+import type { HostRun, PlatformDriver } from './platform-driver.ts';
+import { explainStartFailure } from './sandbox/start-failure.ts';
+import { Termination } from './sandbox/termination.ts';
+import type { WorkingMounts } from './store/working-mounts.ts';
+
+export interface SandboxOptions {
+  readonly client: Containerd;
+  readonly driver: PlatformDriver;
+  readonly agentId: string;
+  readonly clock: Clock;
+  readonly randomUUID: () => string;
+  readonly mounts: WorkingMounts;
+  readonly cleanup: CleanupQueue;
+  /** Between the polite signal and the one that cannot be refused. */
+  readonly killGraceMs: number;
+  /** How long a killed process may take to be gone before it counts as one that will not die. */
+  readonly killTimeoutMs: number;
+}
+
+/** How long output may go on after the exit: the runtime's own relay is done by then. */
+const outputAfterExitMs = 10_000;
+const maxPendingCleanups = 4;
+
+/** Runs processes as containerd tasks, one container each. */
+export class ContainerdSandbox implements Sandbox {
+  readonly #options: SandboxOptions;
+
+  constructor(options: SandboxOptions) {
+    this.#options = options;
+  }
+
+  async run(request: RunRequest, io: RunIo, signal: AbortSignal): Promise<RunExit> {
+    if (signal.aborted) throw cancelled();
+    const { client, driver, cleanup, mounts, agentId } = this.#options;
+    const id = `loam-${this.#options.randomUUID()}`;
+    await cleanup.room(maxPendingCleanups);
+    // An earlier run on the same snapshot may still be mounted.
+    await cleanup.settled(request.working.key);
+    const rootfs = await mounts.of(request.working);
+    const host = await driver.prepareRun({ id, request, mounts: rootfs, io });
+    const termination = new Termination({ ...this.#options, id, host, signal, timeoutMs: request.timeoutMs });
+    let taskMade = false;
+    try {
+      if (signal.aborted) throw cancelled();
+      await client.containers.create(
+        {
+          id,
+          labels: { [labels.agent]: agentId, [labels.owner]: request.label },
+          runtime: driver.runtime,
+          spec: host.spec,
+          snapshotter: driver.snapshotter,
+          snapshotKey: request.working.key,
+        },
+        { lease: request.working.lease.id },
+      );
+      const { stdin, stdout, stderr } = host.stdio;
+      await client.tasks.create({ containerId: id, rootfs, stdout, stderr, ...(stdin === undefined ? {} : { stdin }) });
+      taskMade = true;
+      const exit = client.tasks.wait(id);
+      termination.watch(exit);
+      await client.tasks.start(id);
+      let inputFailure: { error: unknown } | undefined;
+      feed(client, id, host, io).catch((error: unknown) => {
+        inputFailure = { error };
+        termination.stop();
+      });
+      const { exitStatus } = await termination.exit();
+      if (inputFailure !== undefined) throw (inputFailure as { error: unknown }).error;
+      await this.#outputEnd(host);
+      return await classify(exitStatus, host, termination);
+    } catch (error) {
+      if (taskMade) await termination.ensureDead();
+      if (signal.aborted && !isLoamError(error, 'backend.will-not-die')) throw cancelled();
+      throw explainStartFailure(error, request.argv[0] ?? '');
+    } finally {
+      termination.end();
+      await host.release();
+      cleanup.start(request.working.key, () => this.#deleteRecords(id));
+      if (!taskMade) await cleanup.settled(request.working.key);
+    }
+  }
+
+  /** The task's mounts and control groups, and the container's record. By now no process of it is left. */
+  async #deleteRecords(id: string): Promise<void> {
+    const { client } = this.#options;
+    try {
+      await client.tasks.delete(id);
+    } catch (error) {
+      if (!isLoamError(error, 'containerd.not-found')) throw error;
+    }
+    try {
+      await client.containers.delete(id);
+    } catch (error) {
+      if (!isLoamError(error, 'containerd.not-found')) throw error;
+    }
+  }
+
+  async #outputEnd(host: HostRun): Promise<void> {
+    let stop: (() => void) | undefined;
+    const late = new Promise<void>((resolve) => (stop = this.#options.clock.after(outputAfterExitMs, resolve)));
+    await Promise.race([host.stdio.ended, late]);
+    stop?.();
+  }
+}
+
+/** Hands over standard input, until it ends or nobody reads it any more. */
+async function feed(client: Containerd, id: string, host: HostRun, io: RunIo): Promise<void> {
+  if (io.stdin === undefined) return;
+  for await (const bytes of io.stdin) if (!(await host.stdio.write(bytes))) return;
+  await host.stdio.endInput();
+  // The shim holds a writing end of its own: the process sees the end only after this.
+  await client.tasks.closeIO(id).catch((error: unknown) => {
+    if (!isLoamError(error, 'containerd.not-found', 'containerd.failed-precondition', 'containerd.task-failed'))
+      throw error;
+  });
+}
+
+/**
+ * What an exit status says. The shim tells a process that a signal ended as 128 and the signal, which is also what a shell
+ * answers whose child was killed, or a program that says `exit 137`: the three cannot be told apart, so all are exit codes.
+ */
+async function classify(exitStatus: number, host: HostRun, termination: Termination): Promise<RunExit> {
+  if (termination.reason === 'cancelled') throw cancelled();
+  if (termination.reason === 'timed-out') return { kind: 'timed-out' };
+  if (exitStatus !== 0 && (await host.outOfMemory())) return { kind: 'out-of-memory' };
+  return { kind: 'exited', code: exitStatus };
+}

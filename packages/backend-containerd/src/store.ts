@@ -1,0 +1,251 @@
+import { join } from 'node:path';
+import { statfs } from 'node:fs/promises';
+
+import { isLoamError, LoamError, type Clock } from '@loam/base';
+import type {
+  ApplyOptions,
+  CacheInfo,
+  CacheMount,
+  CacheRequest,
+  DiskUsage,
+  Lease,
+  Purpose,
+  ReconcileReport,
+  Snapshot,
+  SnapshotName,
+  SnapshotUsage,
+  Store,
+  TreeEntry,
+  TreeReader,
+  WorkingSnapshot,
+} from '@loam/backend';
+import type { Containerd, SnapshotInfo, SnapshotsApi } from '@loam/containerd';
+
+import type { CleanupQueue } from './cleanup-queue.ts';
+import { deleteImagesOn } from './fetcher/image-records.ts';
+import { decodeGivenLabels, encodeGivenLabels, gcRoot, labels, ownedBy } from './labels.ts';
+import type { PlatformDriver } from './platform-driver.ts';
+import { applyLayer } from './store/apply-layer.ts';
+import { Caches } from './store/caches.ts';
+import { reconcile } from './store/reconcile.ts';
+import type { WorkingMounts } from './store/working-mounts.ts';
+
+export interface StoreOptions {
+  readonly client: Containerd;
+  readonly driver: PlatformDriver;
+  readonly agentId: string;
+  readonly stateDirectory: string;
+  readonly clock: Clock;
+  readonly randomUUID: () => string;
+  readonly mounts: WorkingMounts;
+  readonly cleanup: CleanupQueue;
+}
+
+/** Keeps snapshots in containerd and caches in the state directory. */
+export class ContainerdStore implements Store {
+  readonly #options: StoreOptions;
+  readonly #snapshots: SnapshotsApi;
+  readonly #caches: Caches;
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.#snapshots = options.client.snapshots(options.driver.snapshotter);
+    this.#caches = new Caches({
+      directory: join(options.stateDirectory, 'caches'),
+      clock: options.clock,
+      makeDirectory: (...directory) => options.driver.makeCacheDirectory(...directory),
+    });
+  }
+
+  async reconcile(): Promise<ReconcileReport> {
+    const { client, driver, agentId } = this.#options;
+    return reconcile({ client, driver, agentId, snapshots: this.#snapshots });
+  }
+
+  async lease(owner: string): Promise<Lease> {
+    const { client, agentId, randomUUID } = this.#options;
+    const id = `loam-${randomUUID()}`;
+    await client.leases.create({ id, labels: { [labels.agent]: agentId, [labels.owner]: owner } });
+    return {
+      id,
+      async release() {
+        // Whatever fails here is found by the next reconciliation: the lease carries our label.
+        await client.leases.delete(id).catch(() => undefined);
+      },
+    };
+  }
+
+  async stat(name: SnapshotName): Promise<Snapshot | undefined> {
+    const info = await this.#info(name);
+    return info?.kind === 'committed' ? toSnapshot(info) : undefined;
+  }
+
+  async list(): Promise<Snapshot[]> {
+    const infos = await this.#snapshots.list([`kind==committed,${ownedBy(this.#options.agentId)}`]);
+    return infos.map(toSnapshot);
+  }
+
+  async usage(name: SnapshotName): Promise<SnapshotUsage> {
+    return this.#orMissing(name, this.#snapshots.usage(name));
+  }
+
+  async disk(): Promise<DiskUsage> {
+    const { bsize, blocks, bavail } = await statfs(await this.#options.driver.snapshotVolume());
+    return { totalBytes: bsize * blocks, freeBytes: bsize * bavail };
+  }
+
+  async prepare(parent: SnapshotName | null, purpose: Purpose, lease: Lease): Promise<WorkingSnapshot> {
+    const { driver, agentId, randomUUID, mounts } = this.#options;
+    const key = driver.workingKey(purpose, randomUUID());
+    const prepared = this.#snapshots.prepare(
+      {
+        key,
+        parent: parent ?? '',
+        labels: { [labels.agent]: agentId, [labels.purpose]: purpose, ...driver.snapshotLabels(purpose) },
+      },
+      { lease: lease.id },
+    );
+    mounts.remember(key, await (parent === null ? prepared : this.#orMissing(parent, prepared)));
+    return { key, parent, purpose, lease };
+  }
+
+  async applyLayer(
+    working: WorkingSnapshot,
+    entries: AsyncIterable<TreeEntry>,
+    options: ApplyOptions = {},
+  ): Promise<void> {
+    if (working.purpose !== 'layer') throw new Error('a layer is applied to a working snapshot of another purpose');
+    const { client, driver, mounts, randomUUID } = this.#options;
+    const target = await mounts.of(working);
+    await applyLayer({ client, driver, working, mounts: target, entries, options, unique: randomUUID() });
+  }
+
+  async commit(
+    working: WorkingSnapshot,
+    name: SnapshotName,
+    given: Readonly<Record<string, string>>,
+  ): Promise<Snapshot> {
+    const { driver, agentId, clock, cleanup, mounts } = this.#options;
+    if (driver.commitNeedsDeletedTask) await cleanup.settled(working.key);
+    const createdAtMs = clock.now();
+    const stored = {
+      ...encodeGivenLabels(given),
+      [labels.agent]: agentId,
+      [gcRoot]: new Date(createdAtMs).toISOString(),
+    };
+    try {
+      await this.#snapshots.commit({ name, key: working.key, labels: stored }, { lease: working.lease.id });
+    } catch (error) {
+      if (!isLoamError(error, 'containerd.already-exists')) throw error;
+      await this.abandon(working);
+      const existing = await this.stat(name);
+      if (existing === undefined) throw error;
+      return existing;
+    }
+    mounts.forget(working.key);
+    return { name, parent: working.parent, createdAtMs, labels: { ...given } };
+  }
+
+  async abandon(working: WorkingSnapshot): Promise<void> {
+    await this.#options.cleanup.settled(working.key);
+    await this.#removeKey(working.key);
+    this.#options.mounts.forget(working.key);
+  }
+
+  async remove(name: SnapshotName): Promise<void> {
+    const { client, agentId } = this.#options;
+    try {
+      await this.#removeKey(name);
+    } catch (error) {
+      if (!isLoamError(error, 'containerd.failed-precondition')) throw error;
+      throw LoamError.of('backend.snapshot-in-use', { name }, { cause: error });
+    }
+    await deleteImagesOn(client, agentId, name);
+  }
+
+  async tree(name: SnapshotName): Promise<TreeReader> {
+    const { client, driver, agentId, randomUUID } = this.#options;
+    const key = `loam-tree-${randomUUID()}`;
+    // Removed with everything else of ours when the agent starts anew, and kept from the collector until then.
+    const kept = { [labels.agent]: agentId, [gcRoot]: new Date(this.#options.clock.now()).toISOString() };
+    const mounts = await this.#orMissing(
+      name,
+      client.snapshots(driver.snapshotter).view({ key, parent: name, labels: kept }),
+    );
+    let reader: TreeReader;
+    try {
+      reader = await driver.openTree(key, mounts);
+    } catch (error) {
+      await this.#removeKey(key);
+      throw error;
+    }
+    let closing: Promise<void> | undefined;
+    const close = (): Promise<void> => {
+      closing ??= reader.close().then(() => this.#removeKey(key));
+      return closing;
+    };
+    return {
+      resolve: (path) => reader.resolve(path),
+      walk: (path) => reader.walk(path),
+      owner: (user) => reader.owner(user),
+      close,
+    };
+  }
+
+  acquireCache(request: CacheRequest, signal: AbortSignal): Promise<CacheMount> {
+    return this.#caches.acquire(request, signal);
+  }
+
+  listCaches(): Promise<CacheInfo[]> {
+    return this.#caches.list();
+  }
+
+  removeCache(id: string): Promise<void> {
+    return this.#caches.remove(id);
+  }
+
+  /** For leak checks. */
+  cachesInUse(): string[] {
+    return this.#caches.inUse();
+  }
+
+  async close(): Promise<void> {
+    await this.#options.cleanup.drain();
+  }
+
+  async #info(name: string): Promise<SnapshotInfo | undefined> {
+    try {
+      return await this.#snapshots.stat(name);
+    } catch (error) {
+      if (isLoamError(error, 'containerd.not-found')) return undefined;
+      throw error;
+    }
+  }
+
+  async #removeKey(key: string): Promise<void> {
+    try {
+      await this.#snapshots.remove(key);
+    } catch (error) {
+      if (!isLoamError(error, 'containerd.not-found')) throw error;
+    }
+  }
+
+  async #orMissing<T>(name: SnapshotName, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!isLoamError(error, 'containerd.not-found')) throw error;
+      throw LoamError.of('backend.snapshot-missing', { name }, { cause: error });
+    }
+  }
+}
+
+function toSnapshot(info: SnapshotInfo): Snapshot {
+  const rootedAt = Date.parse(info.labels[gcRoot] ?? '');
+  return {
+    name: info.name as SnapshotName,
+    parent: info.parent === '' ? null : (info.parent as SnapshotName),
+    createdAtMs: Number.isNaN(rootedAt) ? info.createdAt.getTime() : rootedAt,
+    labels: decodeGivenLabels(info.labels),
+  };
+}

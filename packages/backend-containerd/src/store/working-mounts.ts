@@ -1,0 +1,24 @@
+import type { WorkingSnapshot } from '@loam/backend';
+import type { Mount, SnapshotsApi } from '@loam/containerd';
+
+/** How to mount each working snapshot, as `prepare` was told, so that nobody has to ask again. */
+export class WorkingMounts {
+  readonly #snapshots: SnapshotsApi;
+  readonly #known = new Map<string, readonly Mount[]>();
+
+  constructor(snapshots: SnapshotsApi) {
+    this.#snapshots = snapshots;
+  }
+
+  remember(key: string, mounts: readonly Mount[]): void {
+    this.#known.set(key, mounts);
+  }
+
+  forget(key: string): void {
+    this.#known.delete(key);
+  }
+
+  async of(working: WorkingSnapshot): Promise<readonly Mount[]> {
+    return this.#known.get(working.key) ?? (await this.#snapshots.mounts(working.key));
+  }
+}
