@@ -1,0 +1,91 @@
+import type { Platform } from '@loam/backend';
+import { toLoamError, type Clock, type IdSource } from '@loam/base';
+import type { ContextSource } from '@loam/context';
+import type { Offer } from '@loam/contracts';
+import type { BuildOutcome, Engine } from '@loam/engine';
+import type { Spec } from '@loam/spec';
+
+import type { AttemptJournal } from '../journal/attempt-journal.ts';
+import type { JournalRecord } from '../journal/record.ts';
+import { Recorder } from './recorder.ts';
+
+/** Where an attempt gets what its offer only names. */
+export interface AttemptSources {
+  /** Throws a `LoamError` when the text is no spec. */
+  parse(text: string): Spec;
+  context(offer: Offer, signal: AbortSignal): Promise<ContextSource>;
+  /** Values never touch the disk. */
+  secrets(offer: Offer, signal: AbortSignal): Promise<ReadonlyMap<string, Uint8Array>>;
+}
+
+export interface RunAttemptOptions {
+  readonly engine: Engine;
+  readonly sources: AttemptSources;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly platform: Platform;
+  readonly onRecord: (record: JournalRecord) => void;
+}
+
+/** An attempt that is being worked on. */
+export interface RunningAttempt {
+  /** Resolves when nothing of it runs any more. Rejects when its end could not be written down. */
+  readonly ended: Promise<void>;
+  /** Ends it as cancelled. */
+  cancel(): void;
+  /** Ends it without a word in the journal: it will be resumed, or is not ours any more. */
+  abandon(): void;
+}
+
+/** Works on an attempt from its first step; after a crash what was committed then is a hit now. */
+export function runAttempt(journal: AttemptJournal, options: RunAttemptOptions): RunningAttempt {
+  const controller = new AbortController();
+  const recorder = new Recorder(journal, { ...options, onFailure: () => controller.abort() });
+  let isAbandoned = false;
+
+  async function run(): Promise<void> {
+    recorder.endInterrupted();
+    const outcome = await build(journal.offer, options, recorder, controller.signal);
+    if (!isAbandoned) recorder.endAttempt(outcome);
+  }
+
+  return {
+    ended: run(),
+    cancel: () => controller.abort(),
+    abandon() {
+      isAbandoned = true;
+      recorder.mute();
+      controller.abort();
+    },
+  };
+}
+
+async function build(
+  offer: Offer,
+  options: RunAttemptOptions,
+  recorder: Recorder,
+  signal: AbortSignal,
+): Promise<BuildOutcome> {
+  const { sources, engine } = options;
+  try {
+    const spec = sources.parse(offer.spec);
+    const context = await sources.context(offer, signal);
+    const secrets = offer.secretIds.length > 0 ? await sources.secrets(offer, signal) : new Map<string, Uint8Array>();
+    return await engine.build(
+      {
+        spec,
+        context,
+        secrets,
+        limits: offer.limits,
+        refresh: offer.refresh,
+        owner: offer.attemptId,
+        ...(offer.timeoutMs === null ? {} : { timeoutMs: offer.timeoutMs }),
+      },
+      (event) => recorder.onEvent(event),
+      signal,
+    );
+  } catch (error) {
+    if (signal.aborted) return { kind: 'cancelled' };
+    return { kind: 'failed', error: toLoamError(error), position: '' };
+  }
+}

@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Transform, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
+import { LoamError, type Digest } from '@loam/base';
+
+export interface BlobCacheOptions {
+  /** What all blobs together may take before those not used for longest go. 1 GiB unless told. */
+  readonly maxBytes?: number;
+}
+
+type Fetch = () => Promise<Readable>;
+
+/**
+ * Blobs by digest on disk, checked when they come in. Blobs of one digest that are wanted at the same time are fetched once.
+ * A blob that goes while somebody reads it stays readable for him.
+ */
+export class BlobCache {
+  readonly #directory: string;
+  readonly #maxBytes: number;
+  readonly #fetching = new Map<Digest, Promise<void>>();
+  #totalBytes = 0;
+
+  /** Removes half-fetched blobs of an earlier process. */
+  constructor(directory: string, options: BlobCacheOptions = {}) {
+    this.#directory = directory;
+    this.#maxBytes = options.maxBytes ?? 1024 * 1024 * 1024;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(directory)) {
+      if (name.endsWith('.part')) rmSync(join(directory, name), { force: true });
+    }
+    this.#totalBytes = this.#list().reduce((sum, blob) => sum + blob.sizeBytes, 0);
+  }
+
+  /** Makes sure that the blob is there. Throws `agent.context-damaged` when what came is something else. */
+  async ensure(digest: Digest, fetch: Fetch): Promise<void> {
+    const path = this.#pathOf(digest);
+    const now = new Date();
+    // Reading time stamps are mostly switched off, so "used" is written down here.
+    const isThere = await utimes(path, now, now).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return;
+    let fetching = this.#fetching.get(digest);
+    if (!fetching) {
+      fetching = this.#fetch(digest, fetch).finally(() => this.#fetching.delete(digest));
+      this.#fetching.set(digest, fetching);
+    }
+    await fetching;
+  }
+
+  /** The blob's content, fetched first when it is not there. */
+  async *read(digest: Digest, fetch: Fetch): AsyncGenerator<Uint8Array> {
+    for (let tries = 1; ; tries += 1) {
+      await this.ensure(digest, fetch);
+      const stream = createReadStream(this.#pathOf(digest), { highWaterMark: 256 * 1024 });
+      try {
+        yield* stream as AsyncIterable<Buffer>;
+        return;
+      } catch (error) {
+        // It went between the two lines above: others needed the room.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 3) throw error;
+      }
+    }
+  }
+
+  async #fetch(digest: Digest, fetch: Fetch): Promise<void> {
+    const path = this.#pathOf(digest);
+    const part = `${path}.part`;
+    const hash = createHash('sha256');
+    const hashing = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        hash.update(chunk);
+        done(null, chunk);
+      },
+    });
+    try {
+      await pipeline(await fetch(), hashing, createWriteStream(part, { mode: 0o600 }));
+      if (`sha256:${hash.digest('hex')}` !== digest) throw LoamError.of('agent.context-damaged', { what: digest });
+      await rename(part, path);
+    } catch (error) {
+      await rm(part, { force: true });
+      throw error;
+    }
+    this.#totalBytes += (await stat(path)).size;
+    this.#prune(digest);
+  }
+
+  #prune(keep: Digest): void {
+    if (this.#totalBytes <= this.#maxBytes) return;
+    const blobs = this.#list().toSorted((a, b) => a.usedAtMs - b.usedAtMs);
+    this.#totalBytes = blobs.reduce((sum, blob) => sum + blob.sizeBytes, 0);
+    // Down to nine tenths, so that the next blob does not list them all again.
+    for (const blob of blobs) {
+      if (this.#totalBytes <= this.#maxBytes * 0.9) return;
+      if (blob.path === this.#pathOf(keep)) continue;
+      rmSync(blob.path, { force: true });
+      this.#totalBytes -= blob.sizeBytes;
+    }
+  }
+
+  #list(): { path: string; sizeBytes: number; usedAtMs: number }[] {
+    return readdirSync(this.#directory).flatMap((name) => {
+      const path = join(this.#directory, name);
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found?.isFile() && !name.endsWith('.part')
+        ? [{ path, sizeBytes: found.size, usedAtMs: found.mtimeMs }]
+        : [];
+    });
+  }
+
+  #pathOf(digest: Digest): string {
+    return join(this.#directory, digest.slice('sha256:'.length));
+  }
+}

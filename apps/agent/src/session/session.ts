@@ -1,0 +1,210 @@
+import type { Clock } from '@loam/base';
+import { protocolVersion, type AgentFacts, type AgentMessage, type ApiMessage } from '@loam/contracts';
+
+import type { Attempts } from '../attempt/attempts.ts';
+import type { Log } from '../log.ts';
+import type { Backoff } from './backoff.ts';
+import type { Link, LinkClosed, OpenLink } from './link.ts';
+import { Outbox } from './outbox.ts';
+
+type Planned = Extract<AgentMessage, { type: 'planned' }>;
+type Removed = Extract<AgentMessage, { type: 'removed' }>;
+type Inventory = Extract<AgentMessage, { type: 'inventory' }>;
+
+/** What the API may ask besides attempts. None of these rejects. */
+export interface Answers {
+  plan(request: Extract<ApiMessage, { type: 'plan' }>): Promise<Planned>;
+  remove(request: Extract<ApiMessage, { type: 'remove' }>): Promise<Removed>;
+  inventory(): Promise<Inventory['steps']>;
+  facts(): Promise<AgentFacts>;
+}
+
+export interface SessionOptions {
+  readonly openLink: OpenLink;
+  readonly bootId: string;
+  readonly slots: number;
+  readonly attempts: Attempts;
+  readonly answers: Answers;
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+  readonly log: Log;
+}
+
+/** How long the API may take to say `welcome`. */
+const welcomeTimeoutMs = 15_000;
+/** A link on which nothing came for so many heartbeats is dead. */
+const silentHeartbeats = 3;
+
+/**
+ * The agent's link to the API, for as long as the agent lives: opened, said hello on, kept alive, and opened again.
+ *
+ * Nothing is lost with a link: what the API has not acknowledged is in the journals and is sent again on the next one.
+ * Attempts go on while there is no link.
+ */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #outbox = new Outbox();
+  #link: Link | undefined;
+  #isLive = false;
+  #isStopped = false;
+  #heardAtMs = 0;
+  /** Timers of the present link, or of the wait for the next. */
+  #timers = new Set<() => void>();
+  /** Steps that ended on this agent: an inventory that was taken meanwhile would be wrong. */
+  #stepsEnded = 0;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    options.attempts.listen({
+      onRecord: (record) => {
+        if (record.type === 'step-ended') this.#stepsEnded += 1;
+        this.#outbox.pump();
+      },
+      onQuarantine: (reason) => this.#send({ type: 'quarantined', reason }),
+    });
+  }
+
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  start(): void {
+    this.#connect();
+  }
+
+  /** Closes the link; nothing is opened any more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#clearTimers();
+    this.#outbox.detach();
+    this.#isLive = false;
+    this.#link?.close();
+    this.#link = undefined;
+  }
+
+  #connect(): void {
+    const link = this.#options.openLink({
+      onOpen: () => void this.#hello(link),
+      onAlive: () => (this.#heardAtMs = this.#options.clock.monotonic()),
+      onMessage: (message) => this.#link === link && this.#receive(message, link),
+      onClose: (why) => this.#link === link && this.#closed(why),
+    });
+    this.#link = link;
+  }
+
+  async #hello(link: Link): Promise<void> {
+    const { attempts, bootId, slots, answers } = this.#options;
+    const facts = await answers.facts();
+    if (this.#link !== link) return;
+    link.send({ type: 'hello', protocol: protocolVersion, bootId, facts, slots, attempts: attempts.report() });
+    this.#after(welcomeTimeoutMs, () => {
+      if (!this.#isLive) link.terminate();
+    });
+  }
+
+  #closed(why: LinkClosed): void {
+    const { backoff, clock, log } = this.#options;
+    this.#link = undefined;
+    this.#isLive = false;
+    this.#outbox.detach();
+    this.#clearTimers();
+    if (this.#isStopped) return;
+    const waitMs = backoff.nextMs();
+    if (why.status === 401 || why.status === 403) {
+      log.error({ ...why, waitMs }, 'the farm does not accept this agent: it was revoked, or belongs to another farm');
+    } else {
+      log.warn({ ...why, waitMs }, 'no link to the farm');
+    }
+    const cancel = clock.after(waitMs, () => {
+      this.#timers.delete(cancel);
+      this.#connect();
+    });
+    this.#timers.add(cancel);
+  }
+
+  #receive(message: ApiMessage, link: Link): void {
+    if (message.type === 'welcome') return this.#welcome(message, link);
+    if (!this.#isLive) return;
+    const { attempts, answers } = this.#options;
+    switch (message.type) {
+      case 'offer': {
+        const { attemptId, fence } = message.offer;
+        const taken = attempts.offer(message.offer);
+        if (typeof taken === 'string') return this.#send({ type: 'rejected', attemptId, fence, reason: taken });
+        this.#send({ type: 'accepted', attemptId, fence });
+        return this.#outbox.open(taken);
+      }
+      case 'cancel':
+        return attempts.cancel(message.attemptId);
+      case 'ack':
+        attempts.ack(message.attemptId, message.seq);
+        return this.#outbox.pump();
+      case 'stale':
+        this.#outbox.drop(message.attemptId);
+        return attempts.stale(message.attemptId);
+      case 'plan':
+        return void answers.plan(message).then((answer) => this.#sendOn(link, answer));
+      case 'remove':
+        return void answers.remove(message).then((answer) => this.#sendOn(link, answer));
+      default:
+        // A newer API of the same major version may say more than we understand.
+        return this.#options.log.warn({ message: (message as { type: unknown }).type }, 'unknown message');
+    }
+  }
+
+  #welcome(welcome: Extract<ApiMessage, { type: 'welcome' }>, link: Link): void {
+    const { attempts, backoff, log } = this.#options;
+    this.#isLive = true;
+    backoff.reset();
+    this.#clearTimers();
+    log.info({ agentId: welcome.agentId }, 'linked to the farm');
+    this.#outbox.attach(link);
+    for (const journal of attempts.welcome(welcome.attempts)) this.#outbox.open(journal);
+    if (attempts.quarantine !== undefined) this.#send({ type: 'quarantined', reason: attempts.quarantine });
+    void this.#sendInventory(link);
+    this.#heardAtMs = this.#options.clock.monotonic();
+    this.#beat(link, welcome.heartbeatMs);
+  }
+
+  #beat(link: Link, heartbeatMs: number): void {
+    this.#after(heartbeatMs, () => {
+      if (this.#options.clock.monotonic() - this.#heardAtMs > silentHeartbeats * heartbeatMs) return link.terminate();
+      link.ping();
+      this.#beat(link, heartbeatMs);
+      void this.#options.answers
+        .facts()
+        .then((facts) => this.#sendOn(link, { type: 'heartbeat', facts, running: this.#options.attempts.running }));
+    });
+  }
+
+  /** An inventory must not leave out a step that the API has just been told of, so one that was overtaken is taken again. */
+  async #sendInventory(link: Link): Promise<void> {
+    for (;;) {
+      const before = this.#stepsEnded;
+      const steps = await this.#options.answers.inventory();
+      if (this.#link !== link) return;
+      if (before === this.#stepsEnded) return this.#send({ type: 'inventory', steps });
+    }
+  }
+
+  #sendOn(link: Link, message: AgentMessage): void {
+    if (this.#link === link) this.#send(message);
+  }
+
+  #send(message: AgentMessage): void {
+    if (this.#isLive) this.#link?.send(message);
+  }
+
+  #after(ms: number, callback: () => void): void {
+    const cancel = this.#options.clock.after(ms, () => {
+      this.#timers.delete(cancel);
+      callback();
+    });
+    this.#timers.add(cancel);
+  }
+
+  #clearTimers(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+  }
+}

@@ -1,0 +1,77 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { StepId } from '@loam/base';
+import type { LogSpool } from '@loam/engine';
+
+import { LogFile } from './log-file.ts';
+
+export interface FileLogSpoolOptions {
+  /** What all logs together may take before the oldest go. 256 MiB unless told. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * Keeps the logs of step executions in `<directory>/<step id>`: while they are written, for builds that join late, and
+ * afterwards, failed ones included, until newer ones need their room. A step that prints nothing gets no file.
+ */
+export function fileLogSpool(directory: string, options: FileLogSpoolOptions = {}): LogSpool {
+  const maxBytes = options.maxBytes ?? 256 * 1024 * 1024;
+  const pathOf = (stepId: StepId): string => join(directory, stepId);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  let total = listLogs(directory).reduce((sum, log) => sum + log.sizeBytes, 0);
+
+  function prune(): void {
+    if (total <= maxBytes) return;
+    const logs = listLogs(directory).toSorted((a, b) => a.usedAtMs - b.usedAtMs);
+    total = logs.reduce((sum, log) => sum + log.sizeBytes, 0);
+    for (const log of logs) {
+      if (total <= maxBytes) break;
+      rmSync(log.path, { force: true });
+      total -= log.sizeBytes;
+    }
+  }
+
+  return {
+    create(stepId) {
+      const path = pathOf(stepId);
+      rmSync(path, { force: true });
+      let file: LogFile | undefined;
+      let failure: unknown;
+      return {
+        append(stream, bytes) {
+          try {
+            file ??= new LogFile(path, 'w+');
+            file.append(stream, bytes);
+          } catch (error) {
+            failure ??= error;
+          }
+        },
+        async *read(from) {
+          if (file) yield* file.read(from);
+        },
+        async end() {
+          file?.flush();
+          total += file?.sizeBytes ?? 0;
+          prune();
+          const problem = failure ?? file?.failure;
+          if (problem !== undefined) throw problem;
+        },
+      };
+    },
+    async *read(stepId) {
+      const path = pathOf(stepId);
+      if (!existsSync(path)) return;
+      utimesSync(path, new Date(), new Date());
+      yield* new LogFile(path, 'r').read(0);
+    },
+  };
+}
+
+function listLogs(directory: string): { path: string; sizeBytes: number; usedAtMs: number }[] {
+  return readdirSync(directory).flatMap((name) => {
+    const path = join(directory, name);
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found?.isFile() ? [{ path, sizeBytes: found.size, usedAtMs: found.mtimeMs }] : [];
+  });
+}

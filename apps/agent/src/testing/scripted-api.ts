@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+
+import type { AgentMessage, ApiMessage } from '@loam/contracts';
+import { WebSocketServer, type WebSocket } from 'ws';
+
+type Of<T extends AgentMessage['type']> = Extract<AgentMessage, { type: T }>;
+
+/** The API's end of one link, played by a test. */
+export interface ScriptedLink {
+  readonly authorization: string | undefined;
+  /** The next message, which must be of that type; heartbeats and inventories are passed over unless asked for. */
+  next<T extends AgentMessage['type']>(type: T): Promise<Of<T>>;
+  send(message: ApiMessage): void;
+  /** Hello and welcome. */
+  greet(attempts?: Extract<ApiMessage, { type: 'welcome' }>['attempts']): Promise<Of<'hello'>>;
+  cut(): void;
+  readonly closed: Promise<unknown>;
+}
+
+/** A websocket server that speaks only when the test says so. */
+export interface ScriptedApi {
+  readonly url: string;
+  /** The next link that an agent opens. */
+  link(): Promise<ScriptedLink>;
+  close(): Promise<void>;
+}
+
+export async function startScriptedApi(): Promise<ScriptedApi> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', path: '/api/v1/agent/link' });
+  await once(server, 'listening');
+  const links = queue<ScriptedLink>();
+  server.on('connection', (socket, request) => links.push(scripted(socket, request.headers.authorization)));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    link: () => links.shift(),
+    async close() {
+      for (const socket of server.clients) socket.terminate();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function scripted(socket: WebSocket, authorization: string | undefined): ScriptedLink {
+  const messages = queue<AgentMessage>();
+  socket.on('message', (data: Buffer) => messages.push(JSON.parse(data.toString()) as AgentMessage));
+  const link: ScriptedLink = {
+    authorization,
+    closed: once(socket, 'close'),
+    async next(type) {
+      for (;;) {
+        const message = await messages.shift();
+        if (message.type === type) return message as Of<typeof type>;
+        if (message.type !== 'heartbeat' && message.type !== 'inventory') {
+          throw new Error(`expected ${type}, got ${JSON.stringify(message)}`);
+        }
+      }
+    },
+    send: (message) => socket.send(JSON.stringify(message)),
+    async greet(attempts = []) {
+      const hello = await link.next('hello');
+      link.send({ type: 'welcome', agentId: 'agt_test', heartbeatMs: 10_000, attempts });
+      return hello;
+    },
+    cut: () => socket.terminate(),
+  };
+  return link;
+}
+
+function queue<T>(): { push(value: T): void; shift(): Promise<T> } {
+  const values: T[] = [];
+  const waiting: ((value: T) => void)[] = [];
+  return {
+    push(value) {
+      const first = waiting.shift();
+      if (first) first(value);
+      else values.push(value);
+    },
+    shift() {
+      const value = values.shift();
+      return value === undefined ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(value);
+    },
+  };
+}
