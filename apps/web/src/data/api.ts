@@ -1,5 +1,5 @@
 import { toLoamError, type LoamError } from '@loam/base';
-import { createClient, type Diagnostic } from '@loam/contracts';
+import { createClient, type Client, type Diagnostic } from '@loam/contracts';
 
 const unauthorisedListeners = new Set<() => void>();
 
@@ -16,7 +16,7 @@ async function watchedFetch(input: RequestInfo | URL, init?: RequestInit): Promi
 }
 
 /** The farm that served this page; the session cookie says who asks. */
-export const api = createClient({ url: '', fetch: watchedFetch });
+export const api: Client = createClient({ url: '', fetch: watchedFetch });
 
 /** What to show of a failure: code, message, remedy. An unreachable farm is worded for a browser, not for the CLI. */
 export function shownError(error: unknown): { code: string; message: string; remedy: string } {

@@ -1,5 +1,7 @@
 import type { LiveFrame, LiveRequest } from '@loam/contracts';
 
+import { decodeBase64 } from './base64.ts';
+
 /** The part of a WebSocket that is used. */
 export interface SocketLike {
   onopen: (() => void) | null;
@@ -191,11 +193,4 @@ export class LiveSocket {
     this.#status = status;
     for (const listener of this.#statusListeners) listener();
   }
-}
-
-function decodeBase64(text: string): Uint8Array {
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index);
-  return bytes;
 }

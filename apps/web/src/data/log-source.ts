@@ -45,15 +45,14 @@ async function load(logId: string, store: LogStore, live: LiveSocket, signal: Ab
 /** The log of a step run, loading and then live while mounted. */
 export function useLog(logId: string): { store: LogStore; error: unknown } {
   const live = useLiveSocket();
-  const [error, setError] = useState<unknown>(null);
+  const [failure, setFailure] = useState<{ logId: string; error: unknown } | null>(null);
   const store = storeOf(logId);
   useEffect(() => {
     const abort = new AbortController();
-    setError(null);
-    load(logId, store, live, abort.signal).catch((problem: unknown) => {
-      if (!abort.signal.aborted) setError(problem);
+    load(logId, store, live, abort.signal).catch((error: unknown) => {
+      if (!abort.signal.aborted) setFailure({ logId, error });
     });
     return () => abort.abort();
   }, [logId, store, live]);
-  return { store, error };
+  return { store, error: failure?.logId === logId ? failure.error : null };
 }

@@ -113,7 +113,7 @@ export class LogStore {
   #index(from: number, bytes: Uint8Array): void {
     // An escape may stand in the part of the line that came before.
     let unread = from;
-    let nextEscape = this.#openLineHasEscape ? from : position(bytes, escape, 0, from);
+    let nextEscape = this.#openLineHasEscape ? -1 : position(bytes, escape, 0, from);
     for (let at = bytes.indexOf(lineFeed); at !== -1; at = bytes.indexOf(lineFeed, at + 1)) {
       const end = from + at;
       if (nextEscape < end) {

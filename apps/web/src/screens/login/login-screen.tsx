@@ -1,0 +1,90 @@
+import './login.css';
+
+import { useQueryClient } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { useEffect, useState, type FormEvent } from 'react';
+
+import { Command } from '../../components/copy-button.tsx';
+import { ErrorNotice } from '../../components/error-notice.tsx';
+import { openSession } from '../../data/api.ts';
+
+const route = getRouteApi('/login');
+
+/** Trades a token, or the one-time code in the link that `npm start` prints, for a session cookie. */
+export function LoginScreen() {
+  const search = route.useSearch();
+  const client = useQueryClient();
+  const navigate = route.useNavigate();
+  const [token, setToken] = useState('');
+  const [error, setError] = useState<unknown>(null);
+  const [busy, setBusy] = useState(false);
+  const next = safeNext(search.next);
+
+  const open = async (secret: string) => {
+    setBusy(true);
+    setError(null);
+    try {
+      await openSession(secret);
+      client.clear();
+      await navigate({ href: next, replace: true });
+    } catch (problem) {
+      setError(problem);
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  useEffect(() => {
+    const fragment = new URLSearchParams(location.hash.replace(/^#/, ''));
+    const code = fragment.get('token') ?? fragment.get('code') ?? search.token ?? search.code;
+    if (!code) return;
+    // Out of the address before anything else: it must not stay in the history or be shared.
+    history.replaceState(history.state, '', '/login');
+    void open(code);
+    // oxlint-disable-next-line react-hooks/exhaustive-deps -- once, with the link as it was opened
+  }, []);
+
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    void open(token.trim());
+  };
+  return (
+    <main className="login">
+      <form className="panel login-panel" onSubmit={submit}>
+        <div className="row">
+          <img src="/icon.svg" width="22" height="22" alt="" />
+          <h1>Log in to Loam</h1>
+        </div>
+        <label className="field">
+          <span className="label">API token</span>
+          <input
+            className="input mono"
+            type="password"
+            autoComplete="current-password"
+            placeholder="loam_…"
+            value={token}
+            required
+            autoFocus
+            onChange={(event) => setToken(event.target.value)}
+          />
+        </label>
+        {error ? <ErrorNotice error={error} /> : null}
+        <button type="submit" className="button primary" disabled={busy || token.trim() === ''}>
+          {busy ? 'Logging in…' : 'Log in'}
+        </button>
+        <div className="soft stack login-help">
+          <p>
+            The farm shows its first token once, when it starts for the first time. Where it runs on this machine, this
+            prints a link that logs in:
+          </p>
+          <Command text="npm start" what="the command" />
+        </div>
+      </form>
+    </main>
+  );
+}
+
+/** Only places on this farm: a link must not lead elsewhere after a login. */
+function safeNext(next: string | undefined): string {
+  return next !== undefined && /^\/(?![/\\])/.test(next) && !next.startsWith('/login') ? next : '/';
+}

@@ -1,0 +1,153 @@
+import './new.css';
+
+import type { Diagnostic } from '@loam/contracts';
+import { checkSpec } from '@loam/spec';
+import { getRouteApi, useNavigate } from '@tanstack/react-router';
+import { lazy, Suspense, useEffect, useEffectEvent, useMemo, useRef, useState } from 'react';
+
+import { ErrorNotice } from '../../components/error-notice.tsx';
+import { showToast } from '../../components/toasts.tsx';
+import { diagnosticsOf } from '../../data/api.ts';
+import { useBuildOnce, useSubmit } from '../../data/queries.ts';
+import { ContextPicker, type PickedContext } from './context-picker.tsx';
+import { useDraft } from './draft.ts';
+import { Options } from './options.tsx';
+import { PlanPanel } from './plan-panel.tsx';
+import { Problems } from './problems.tsx';
+import { createKeyring, requestOf } from './request.ts';
+import { sampleSpec } from './sample.ts';
+import { useSettled } from './use-settled.ts';
+
+const route = getRouteApi('/shell/new');
+const SpecEditor = lazy(async () => ({ default: (await import('../../spec-editor/spec-editor.tsx')).SpecEditor }));
+
+/** Write a spec, see what it would do, submit it. */
+export function NewScreen() {
+  const navigate = useNavigate();
+  const [draft, change] = useDraft();
+  const [context, setContext] = useState<PickedContext | null>(null);
+  const [goTo, setGoTo] = useState<{ offset: number } | null>(null);
+  const [keys] = useState(createKeyring);
+  const submit = useSubmit();
+  useCopyOf(route.useSearch().from, change);
+
+  const settled = useSettled(draft.spec, 120);
+  const secretIds = draft.secrets.map((secret) => secret.id).join('\n');
+  const found = useMemo<readonly Diagnostic[]>(
+    () =>
+      settled.trim() === '' ? [] : checkSpec(settled, { secrets: secretIds.split('\n').filter(Boolean) }).diagnostics,
+    [settled, secretIds],
+  );
+  const refusal = submit.variables?.body.spec === draft.spec ? submit.error : null;
+  const diagnostics = useMemo(() => unique([...found, ...diagnosticsOf(refusal)]), [found, refusal]);
+  const wrong = diagnostics.some((each) => each.severity === 'error');
+
+  const send = () => {
+    const first = checkSpec(draft.spec).diagnostics.find((each) => each.severity === 'error');
+    if (first !== undefined) {
+      setGoTo({ offset: first.range.start.offset });
+      return;
+    }
+    if (submit.isPending) return;
+    const body = requestOf(draft, context?.digest ?? null);
+    submit.mutate(
+      { body, key: keys.keyFor(body) },
+      {
+        onSuccess: (build) => {
+          keys.forget();
+          void navigate({ to: '/builds/$id', params: { id: build.id } });
+        },
+      },
+    );
+  };
+  return (
+    <div
+      className="page wide new-page"
+      onKeyDown={(event) => {
+        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) send();
+      }}
+    >
+      <div className="page-head">
+        <h1>New build</h1>
+        <div className="row">
+          {draft.spec.trim() === '' ? (
+            <button type="button" className="button" onClick={() => change({ spec: sampleSpec })}>
+              Start from a sample
+            </button>
+          ) : null}
+          <button
+            type="button"
+            className="button primary"
+            disabled={wrong || draft.spec.trim() === '' || submit.isPending}
+            onClick={send}
+          >
+            {submit.isPending ? 'Submitting…' : 'Build'}
+          </button>
+          <span className="faint new-keys">
+            <kbd>Ctrl</kbd> <kbd>Enter</kbd>
+          </span>
+        </div>
+      </div>
+      {submit.error ? <ErrorNotice error={submit.error} /> : null}
+      <div className="new-columns">
+        <section className="panel new-editor" aria-label="Spec">
+          <Suspense fallback={<div className="spec-editor" role="status" aria-label="Loading the editor" />}>
+            <SpecEditor
+              value={draft.spec}
+              onChange={(spec) => change({ spec })}
+              onSubmit={send}
+              diagnostics={diagnostics}
+              goTo={goTo}
+            />
+          </Suspense>
+          <Problems
+            diagnostics={diagnostics}
+            empty={draft.spec.trim() === ''}
+            onPick={(offset) => setGoTo({ offset })}
+          />
+        </section>
+        <div className="new-side">
+          <PlanPanel
+            spec={settled}
+            pool={draft.pool}
+            context={context?.digest ?? null}
+            refresh={draft.refresh}
+            wrong={wrong}
+          />
+          <Options draft={draft} change={change} />
+          <ContextPicker picked={context} onPick={setContext} needed={/\(copy/.test(settled)} />
+        </div>
+      </div>
+    </div>
+  );
+}
+
+/** Fills the form from the build that `/new?from=` names, once. */
+function useCopyOf(from: string | undefined, change: ReturnType<typeof useDraft>[1]): void {
+  const build = useBuildOnce(from);
+  const done = useRef<string | null>(null);
+  const fill = useEffectEvent(change);
+  useEffect(() => {
+    if (build.data === undefined || done.current === build.data.id) return;
+    done.current = build.data.id;
+    fill({
+      spec: build.data.spec,
+      title: build.data.title ?? '',
+      pool: build.data.pool,
+      secrets: build.data.secretIds.map((id) => ({ id, kind: 'value', text: '' })),
+    });
+    showToast({
+      tone: 'water',
+      title: 'Copied from the build',
+      text: 'The values of its secrets were not: they leave the farm for agents only.',
+    });
+  }, [build.data]);
+}
+
+function unique(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Set<string>();
+  return diagnostics.filter((each) => {
+    const key = `${each.code} ${each.range.start.offset}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}

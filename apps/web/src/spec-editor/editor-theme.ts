@@ -1,0 +1,57 @@
+import { EditorView } from '@codemirror/view';
+
+/** Only variables, which reach into the shadow tree: the editor follows the page's theme by itself. */
+export const editorTheme = EditorView.theme({
+  '&': { height: '100%', color: 'var(--text)', backgroundColor: 'var(--log-ground)', fontSize: '0.8125rem' },
+  '&.cm-focused': { outline: 'none' },
+  '.cm-scroller': { fontFamily: 'var(--font-mono)', lineHeight: '1.6' },
+  '.cm-content': { padding: '8px 0', caretColor: 'var(--text)' },
+  '.cm-cursor': { borderLeftColor: 'var(--text)', borderLeftWidth: '2px' },
+  '.cm-gutters': { backgroundColor: 'var(--log-ground)', color: 'var(--text-faint)', border: 'none' },
+  '.cm-activeLine': { backgroundColor: 'color-mix(in oklab, var(--hover) 55%, transparent)' },
+  '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': {
+    backgroundColor: 'color-mix(in oklab, var(--focus) 26%, transparent)',
+  },
+  '.cm-placeholder': { color: 'var(--text-faint)' },
+  '.cm-lintRange-error': {
+    backgroundImage: 'none',
+    textDecoration: 'underline wavy var(--clay) 1px',
+    textUnderlineOffset: '3px',
+  },
+  '.cm-lintRange-warning': {
+    backgroundImage: 'none',
+    textDecoration: 'underline wavy var(--ochre) 1px',
+    textUnderlineOffset: '3px',
+  },
+  '.cm-lintPoint-error:after': { borderBottomColor: 'var(--clay)' },
+  '.cm-lintPoint-warning:after': { borderBottomColor: 'var(--ochre)' },
+  '.cm-lint-marker': { width: '8px', height: '8px', margin: '6px 0 0 3px', borderRadius: '50%' },
+  '.cm-lint-marker-error': { content: '""', backgroundColor: 'var(--clay)' },
+  '.cm-lint-marker-warning': { content: '""', backgroundColor: 'var(--ochre)' },
+  '.cm-tooltip': {
+    border: '1px solid var(--line-strong)',
+    borderRadius: '6px',
+    backgroundColor: 'var(--raised)',
+    color: 'var(--text)',
+    boxShadow: 'var(--shadow)',
+    maxWidth: '480px',
+  },
+  '.cm-diagnostic': {
+    padding: '6px 10px',
+    whiteSpace: 'pre-wrap',
+    fontFamily: 'var(--font-ui)',
+    fontSize: '0.8125rem',
+  },
+  '.cm-diagnostic-error': { borderLeft: '3px solid var(--clay)' },
+  '.cm-diagnostic-warning': { borderLeft: '3px solid var(--ochre)' },
+  '.cm-diagnosticSource': { color: 'var(--text-faint)', fontFamily: 'var(--font-mono)', opacity: '1' },
+  '.tok-paren': { color: 'var(--text-faint)' },
+  '.tok-op': { color: 'var(--heather)', fontWeight: '600' },
+  '.tok-field': { color: 'var(--water)' },
+  '.tok-name': { color: 'var(--text)' },
+  '.tok-string': { color: 'var(--moss)' },
+  '.tok-number': { color: 'var(--ochre)' },
+  '.tok-comment': { color: 'var(--text-faint)', fontStyle: 'italic' },
+  '.tok-match': { backgroundColor: 'var(--selected)', color: 'var(--text)', outline: '1px solid var(--line-strong)' },
+  '.tok-match-none': { color: 'var(--clay)', outline: '1px solid var(--clay)' },
+});

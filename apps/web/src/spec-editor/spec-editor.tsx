@@ -1,0 +1,103 @@
+import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
+import { indentService, indentUnit } from '@codemirror/language';
+import { lintGutter, lintKeymap, setDiagnostics, type Diagnostic as EditorDiagnostic } from '@codemirror/lint';
+import { EditorState, Prec } from '@codemirror/state';
+import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers, placeholder } from '@codemirror/view';
+import type { Diagnostic } from '@loam/contracts';
+import { useEffect, useEffectEvent, useRef } from 'react';
+
+import { indentOf, specColours } from './spec-colours.ts';
+import { editorTheme } from './editor-theme.ts';
+
+interface SpecEditorProps {
+  readonly value: string;
+  readonly onChange: (text: string) => void;
+  readonly onSubmit: () => void;
+  readonly diagnostics: readonly Diagnostic[];
+  /** Where to put the cursor; a new object each time it is meant. */
+  readonly goTo: { readonly offset: number } | null;
+}
+
+/**
+ * The spec's editor. It lives in a shadow tree: there, CodeMirror adds its styles as constructed style sheets, which a
+ * content security policy of `style-src 'self'` allows, and not as style elements, which it does not.
+ */
+export function SpecEditor({ value, onChange, onSubmit, diagnostics, goTo }: SpecEditorProps) {
+  const host = useRef<HTMLDivElement>(null);
+  const view = useRef<EditorView | null>(null);
+  const changed = useEffectEvent(onChange);
+  const submitted = useEffectEvent(onSubmit);
+
+  useEffect(() => {
+    const root = host.current!.shadowRoot ?? host.current!.attachShadow({ mode: 'open' });
+    const editor = new EditorView({
+      root,
+      parent: root,
+      state: EditorState.create({
+        doc: value,
+        extensions: [
+          Prec.highest(keymap.of([{ key: 'Mod-Enter', run: () => (submitted(), true) }])),
+          lineNumbers(),
+          lintGutter(),
+          history(),
+          drawSelection(),
+          highlightActiveLine(),
+          indentUnit.of(' '),
+          indentService.of((context, at) => indentOf(context.state.doc.sliceString(0, at))),
+          // Tab leaves the editor after Escape, so that the keyboard is not trapped.
+          keymap.of([...lintKeymap, ...defaultKeymap, ...historyKeymap, indentWithTab]),
+          placeholder('((from base-image)\n (run (shell "…")))'),
+          specColours,
+          editorTheme,
+          EditorView.contentAttributes.of({ 'aria-label': 'Spec', spellcheck: 'false', autocapitalize: 'off' }),
+          EditorView.updateListener.of((update) => {
+            if (update.docChanged) changed(update.state.doc.toString());
+          }),
+        ],
+      }),
+    });
+    view.current = editor;
+    return () => editor.destroy();
+    // oxlint-disable-next-line react-hooks/exhaustive-deps -- the editor owns its text after it was made
+  }, []);
+
+  useEffect(() => {
+    const editor = view.current;
+    if (editor === null || editor.state.doc.toString() === value) return;
+    editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } });
+  }, [value]);
+
+  useEffect(() => {
+    const editor = view.current;
+    if (editor === null) return;
+    const length = editor.state.doc.length;
+    editor.dispatch(
+      setDiagnostics(
+        editor.state,
+        diagnostics.map((each) => forEditor(each, length)),
+      ),
+    );
+  }, [diagnostics]);
+
+  useEffect(() => {
+    const editor = view.current;
+    if (editor === null || goTo === null) return;
+    const at = Math.min(goTo.offset, editor.state.doc.length);
+    editor.dispatch({ selection: { anchor: at }, effects: EditorView.scrollIntoView(at, { y: 'center' }) });
+    editor.focus();
+  }, [goTo]);
+
+  return <div ref={host} className="spec-editor" />;
+}
+
+function forEditor(diagnostic: Diagnostic, length: number): EditorDiagnostic {
+  const from = Math.min(diagnostic.range.start.offset, length);
+  const hint = diagnostic.hint === undefined ? '' : `\n${diagnostic.hint}`;
+  return {
+    from,
+    to: Math.max(from, Math.min(diagnostic.range.end.offset, length)),
+    severity: diagnostic.severity,
+    message: diagnostic.message + hint,
+    source: diagnostic.code,
+  };
+}
