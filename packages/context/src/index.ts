@@ -1,3 +1,5 @@
+export { openLocalContext, type LocalContextOptions } from './local-context.ts';
+export { contextManifest, manifestContext } from './manifest-context.ts';
 export type {
   ContextDirectory,
   ContextEntry,

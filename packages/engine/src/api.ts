@@ -105,10 +105,10 @@ export interface Engine {
   /** All snapshots of this agent, base images' layers included. */
   listCache(): Promise<CachedStep[]>;
   /**
-   * Removes a step's snapshot and, if told so, everything on it, children first; returns what went (or would go).
+   * Removes a step's snapshot (or, by its name, a base image's) and, if told so, everything on it, children first; returns what went (or would go).
    * Throws `engine.step-unknown`, and `backend.snapshot-in-use` while a build uses any of it.
    */
-  removeStep(stepId: StepId, options?: RemoveOptions): Promise<CachedStep[]>;
+  removeStep(step: StepId | SnapshotName, options?: RemoveOptions): Promise<CachedStep[]>;
   /** Resolves when no build and no execution is under way. */
   idle(): Promise<void>;
 }

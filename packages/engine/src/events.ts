@@ -12,7 +12,7 @@ export interface StepPlace {
   /** Names of the nested builds down to the step's own, joined by `/`; `''` for the outermost. */
   readonly stage: string;
   readonly kind: StepKind;
-  /** The op as the spec's printer writes it on one line. */
+  /** The op as the spec's printer writes it; long ones have several lines. */
   readonly op: string;
 }
 
@@ -49,8 +49,8 @@ export interface StepImage {
 }
 
 /**
- * `hit`: the snapshot was there. `built`: this build executed it. `shared`: another build was executing it, and this one
- * waited. `cancelled`: the build was cancelled, or another of its steps failed, before this one ended.
+ * `hit`: the snapshot was there. `built`: this build executed it. `shared`: it was being executed already, mostly
+ * by another build, and this one waited. `cancelled`: the build was cancelled, or another of its steps failed, before this one ended.
  */
 export type StepOutcome = 'hit' | 'built' | 'shared' | 'failed' | 'cancelled';
 

@@ -10,6 +10,7 @@ export type {
   PlanStep,
   RemoveOptions,
 } from './api.ts';
+export { createEngine } from './engine.ts';
 export type {
   BuildEvent,
   StepEnded,
@@ -33,3 +34,4 @@ export {
   type RunRecord,
   type StepRecord,
 } from './step-record.ts';
+export { outline } from './stage.ts';

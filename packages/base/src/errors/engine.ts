@@ -13,7 +13,7 @@ export const engineErrors = defineErrors({
   },
   'engine.out-of-memory': {
     status: 422,
-    message: 'Step {position} needed more memory than its limit of {limit}.',
+    message: 'Step {position} ran out of memory; its limit is {limit}.',
     remedy: 'Raise the memory limit of the build, or let the step use less at once.',
   },
   'engine.timed-out': {

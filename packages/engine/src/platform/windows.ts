@@ -1,0 +1,33 @@
+import { win32 } from 'node:path';
+
+import type { PlatformRules } from './rules.ts';
+
+const systemDrive = 'C:';
+
+/** `/x` and `\x` get the drive of the working directory; separators become `\`. */
+function absolute(workdir: string, path: string): string {
+  const base = /^[A-Za-z]:/.test(workdir) ? workdir : `${systemDrive}\\`;
+  const drive = base.slice(0, 2);
+  const rooted = /^[\\/]/.test(path) ? `${drive}${path}` : path;
+  const full = /^[A-Za-z]:[\\/]/.test(rooted) ? rooted : `${base}\\${rooted.replace(/^[A-Za-z]:/, '')}`;
+  const normal = win32.normalize(full);
+  const trimmed = normal.length > 3 ? normal.replace(/\\+$/, '') : normal;
+  return trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+}
+
+export const windowsRules: PlatformRules = {
+  workdir: `${systemDrive}\\`,
+  user: { kind: 'name', name: 'ContainerAdministrator' },
+  shells: [],
+  fallbackShell: ['cmd', '/S', '/C'],
+  absolute,
+  destination: (workdir, path) => ({ path: absolute(workdir, path), isDirectory: /[\\/]$/.test(path) }),
+  treePath: (path) =>
+    path
+      .replace(/^[A-Za-z]:/, '')
+      .replaceAll('\\', '/')
+      .replace(/^\/+|\/+$/g, ''),
+  // Windows finds `Path` under `PATH`: with both set, which one wins is chance.
+  envKey: (name) => name.toUpperCase(),
+  numericOwners: false,
+};
