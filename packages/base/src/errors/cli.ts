@@ -11,4 +11,39 @@ export const cliErrors = defineErrors({
     message: 'The farm answered {status} with something that is no answer of Loam.',
     remedy: "Check that the address is a Loam API and not a proxy's error page.",
   },
+  'cli.bad-url': {
+    status: 400,
+    message: '"{url}" is not an address.',
+    remedy: 'Write it as http://host:7700 or https://host.',
+  },
+  'cli.bad-config': {
+    status: 400,
+    message: 'The settings in {path} cannot be read.',
+    remedy: 'Run `loam login` again, or delete the file.',
+  },
+  'cli.no-token': {
+    status: 401,
+    message: 'There is no API token for {url}.',
+    remedy: 'Run `loam login`, or set LOAM_TOKEN.',
+  },
+  'cli.file-unreadable': {
+    status: 400,
+    message: '{path} cannot be read: {reason}.',
+    remedy: 'Check the path and its permissions.',
+  },
+  'cli.spec-invalid': {
+    status: 422,
+    message: '{file} has {count} errors.',
+    remedy: 'Mend what is marked above; `loam spec check` shows it again.',
+  },
+  'cli.bad-secret': {
+    status: 400,
+    message: '"{text}" does not name a secret.',
+    remedy: 'Write id:FILE for the content of a file, or id=NAME for a secret that the farm keeps.',
+  },
+  'cli.no-such-step': {
+    status: 404,
+    message: 'The build {build} has no step {step} with a log.',
+    remedy: '`loam show BUILD` lists its steps.',
+  },
 });

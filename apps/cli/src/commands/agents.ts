@@ -1,0 +1,92 @@
+import { Command } from 'commander';
+
+import { systemClock } from '@loam/base';
+import type { Agent } from '@loam/contracts';
+
+import type { CliContext } from '../context.ts';
+import { formatAge, formatBytes, formatTable } from '../output/format.ts';
+import type { CommandFactory } from './command.ts';
+
+/** `loam agents [ls|show|drain|resume|revoke|enrol]` */
+export const agentsCommand: CommandFactory = (cli) => {
+  const agents = new Command('agents').description('the hosts that build');
+
+  agents
+    .command('ls', { isDefault: true })
+    .description('list agents with what they do')
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }) => {
+      const { items } = await cli.client().agents();
+      await (options.json ? cli.json(items) : cli.io.out(formatTable(items.map((agent) => row(agent, cli)))));
+    });
+  agents
+    .command('show')
+    .description('everything about one agent, as JSON')
+    .argument('<agent>', 'id of the agent')
+    .action(async (agentId: string) => cli.json(await cli.client().agent(agentId)));
+  agents
+    .command('drain')
+    .description('let an agent finish what it does and take nothing new')
+    .argument('<agent>', 'id of the agent')
+    .action(async (agentId: string) => tell(cli, await cli.client().updateAgent(agentId, { draining: true })));
+  agents
+    .command('resume')
+    .description('let a drained agent take builds again')
+    .argument('<agent>', 'id of the agent')
+    .action(async (agentId: string) => tell(cli, await cli.client().updateAgent(agentId, { draining: false })));
+  agents
+    .command('revoke')
+    .description("take an agent's credential away, at once and for good; its builds go elsewhere")
+    .argument('<agent>', 'id of the agent')
+    .action(async (agentId: string) => tell(cli, await cli.client().revokeAgent(agentId)));
+  agents
+    .command('enrol')
+    .description('make a one-time token, and print the lines to paste on a host')
+    .requiredOption('--pool <name>', 'the pool that the new agent joins')
+    .option('--hours <number>', 'how long the token is good', '1')
+    .option('--json', 'as JSON')
+    .action((options: { pool: string; hours: string; json?: boolean }) => enrol(cli, options));
+
+  return agents;
+};
+
+async function enrol(cli: CliContext, options: { pool: string; hours: string; json?: boolean }): Promise<void> {
+  const ttlMs = Math.round((Number(options.hours) || 1) * 3_600_000);
+  const token = await cli.client().createEnrolmentToken({ pool: options.pool, ttlMs });
+  if (options.json) {
+    await cli.json(token);
+    return;
+  }
+  const { dim } = cli.style();
+  await cli.io.out(
+    `${dim('On a Linux host, as root:')}\n${token.commands.linux}\n\n` +
+      `${dim('On a Windows host, in PowerShell as administrator:')}\n${token.commands.windows}\n\n` +
+      dim(`Good once, until ${new Date(token.expiresAt).toISOString()}.\n`),
+  );
+}
+
+async function tell(cli: CliContext, agent: Agent): Promise<void> {
+  await cli.line(`${agent.name} (${agent.id}) ${agent.state}`);
+}
+
+function row(agent: Agent, cli: CliContext): string[] {
+  const style = cli.style();
+  const paint = {
+    online: style.green,
+    offline: style.dim,
+    draining: style.yellow,
+    quarantined: style.red,
+    revoked: style.dim,
+  };
+  const seen = agent.lastSeenAt === null ? 'never seen' : formatAge(agent.lastSeenAt, systemClock.now());
+  return [
+    agent.id,
+    agent.name,
+    paint[agent.state](agent.state),
+    agent.pool,
+    `${agent.running.length}/${agent.slots} slots`,
+    `${agent.snapshots} snapshots, ${formatBytes(agent.snapshotBytes)}`,
+    agent.facts?.platform ?? '',
+    style.dim(agent.reason ?? (agent.state === 'online' ? '' : seen)),
+  ];
+}

@@ -1,0 +1,102 @@
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+
+import { Command, Option } from 'commander';
+
+import { LoamError } from '@loam/base';
+import {
+  checkSpec,
+  dockerfileLosses,
+  encodeText,
+  parseSpec,
+  printSpec,
+  printSpecMachine,
+  toDockerfile,
+  type Diagnostic,
+} from '@loam/spec';
+
+import { formatDiagnostics, readSpecText, requireSpec, type SpecText } from '../build/spec-file.ts';
+import type { CliContext } from '../context.ts';
+import { exitCodes } from '../exit-code.ts';
+import type { CommandFactory } from './command.ts';
+
+/** `loam spec check|fmt|dockerfile`: what can be done with a spec without a farm. */
+export const specCommand: CommandFactory = (cli) => {
+  const spec = new Command('spec').description('check, format and convert specs; needs no farm');
+
+  spec
+    .command('check')
+    .description('say what is wrong with a spec; exits with 1 when it has errors')
+    .argument('<files...>', 'spec files; - is standard input')
+    .option('--json', 'one JSON value with all findings')
+    .action((files: string[], options: { json?: boolean }) => check(cli, files, options.json === true));
+
+  spec
+    .command('fmt')
+    .description('print a spec in its standard layout (without its ; comments)')
+    .argument('<file>', 'spec file; - is standard input')
+    .option('--compact', 'the form for machines: one line, no layout')
+    .option('--write', 'write it back into the file')
+    .action((file: string, options: { compact?: boolean; write?: boolean }) => format(cli, file, options));
+
+  spec
+    .command('dockerfile')
+    .description('print a Dockerfile that does what the spec does')
+    .argument('<file>', 'spec file; - is standard input')
+    .option('--buildkit', 'use BuildKit syntax: caches, secrets, here-documents')
+    .addOption(new Option('--platform <os>', 'what it is for').choices(['unix', 'windows']).default('unix'))
+    .action((file: string, options: { buildkit?: boolean; platform: 'unix' | 'windows' }) =>
+      dockerfile(cli, file, { buildkit: options.buildkit === true, platform: options.platform }),
+    );
+
+  return spec;
+};
+
+async function check(cli: CliContext, files: readonly string[], json: boolean): Promise<void> {
+  const found: { file: string; diagnostics: readonly Diagnostic[] }[] = [];
+  for (const file of files) {
+    const source = await readSpecText(cli, file);
+    const { diagnostics } = checkSpec(source.text);
+    found.push({ file: source.name, diagnostics });
+    if (!json) await cli.io.out(formatDiagnostics(cli, source, diagnostics));
+  }
+  const all = found.flatMap((item) => item.diagnostics);
+  const errors = all.filter((item) => item.severity === 'error').length;
+  if (json) await cli.json({ ok: errors === 0, files: found });
+  else if (all.length > 0) await cli.line(count(errors, all.length - errors));
+  if (errors > 0) cli.exitCode = exitCodes.failure;
+}
+
+function count(errors: number, warnings: number): string {
+  const of = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
+  return `${of(errors, 'error')}, ${of(warnings, 'warning')}`;
+}
+
+async function format(cli: CliContext, file: string, options: { compact?: boolean; write?: boolean }): Promise<void> {
+  const source = await readSpecText(cli, file);
+  const spec = parse(cli, source);
+  const text = `${options.compact ? printSpecMachine(spec) : printSpec(spec)}\n`;
+  if (!options.write) {
+    await cli.io.out(encodeText(text));
+    return;
+  }
+  if (file === '-')
+    throw LoamError.of('cli.file-unreadable', { path: '-', reason: 'standard input cannot be rewritten' });
+  await writeFile(resolve(cli.io.cwd, file), encodeText(text));
+}
+
+async function dockerfile(
+  cli: CliContext,
+  file: string,
+  options: { buildkit: boolean; platform: 'unix' | 'windows' },
+): Promise<void> {
+  const source = await readSpecText(cli, file);
+  const spec = parse(cli, source);
+  cli.io.err(formatDiagnostics(cli, source, dockerfileLosses(spec, options)));
+  await cli.io.out(encodeText(toDockerfile(spec, options)));
+}
+
+/** The spec of a file whose advice nobody asked for. */
+function parse(cli: CliContext, source: SpecText) {
+  return parseSpec(source.text).spec ?? requireSpec(cli, source);
+}
