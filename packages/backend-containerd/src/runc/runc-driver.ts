@@ -15,6 +15,7 @@ import { FifoPool } from './fifo-pool.ts';
 import { FifoStdio } from './fifo-stdio.ts';
 import { mountPoints, mountSnapshot, unmount } from './host-mount.ts';
 import { HostTree } from './host-tree.ts';
+import { LayerWriter } from './layer-writer.ts';
 import { NameFiles } from './name-files.ts';
 import { resolveUser, type ResolvedUser, type UserFiles } from './passwd.ts';
 import { buildRuncSpec } from './runc-spec.ts';
@@ -42,11 +43,14 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
   let volume: Promise<string> | undefined;
 
   /** Mounts a snapshot for as long as the returned function has not been called. */
-  async function mountTree(mounts: readonly Mount[]): Promise<{ directory: string; release: () => Promise<void> }> {
+  async function mountTree(
+    mounts: readonly Mount[],
+    readonly: boolean,
+  ): Promise<{ directory: string; release: () => Promise<void> }> {
     const directory = join(trees, randomUUID());
     await mkdir(directory, { recursive: true, mode: 0o700 });
     try {
-      await mountSnapshot(mounts, directory, true);
+      await mountSnapshot(mounts, directory, readonly);
     } catch (error) {
       await rmdir(directory);
       throw error;
@@ -61,7 +65,7 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
   async function userFiles(mounts: readonly Mount[]): Promise<UserFiles> {
     const direct = await readUserFiles(mounts);
     if (direct !== undefined) return direct;
-    const tree = await mountTree(mounts);
+    const tree = await mountTree(mounts, true);
     try {
       return await new HostTree(tree.directory).userFiles();
     } finally {
@@ -132,9 +136,16 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
     workingKey: (purpose, unique) => (purpose === 'layer' ? `loam-extract-${unique}` : `loam-run-${unique}`),
     snapshotLabels: () => ({}),
     layerItems,
-    writeLayer: undefined,
+    async writeLayer(mounts, layer) {
+      const tree = await mountTree(mounts, false);
+      try {
+        await new LayerWriter(tree.directory, layer).write();
+      } finally {
+        await tree.release();
+      }
+    },
     async openTree(_key, mounts): Promise<TreeReader> {
-      const { directory, release } = await mountTree(mounts);
+      const { directory, release } = await mountTree(mounts, true);
       const tree = new HostTree(directory);
       return {
         resolve: (path) => tree.resolve(path),
