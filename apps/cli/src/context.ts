@@ -2,15 +2,8 @@ import { createClient, type Client } from '@loam/contracts';
 
 import { exitCodes } from './exit-code.ts';
 import type { Io } from './io.ts';
-import { createStyle, type ColorChoice, type Style } from './output/style.ts';
-import { findFarm, type Farm } from './settings.ts';
-
-/** The options that every command has. */
-export interface GlobalOptions {
-  readonly url?: string;
-  readonly token?: string;
-  readonly color?: ColorChoice | boolean;
-}
+import { createStyle, type Style } from './output/style.ts';
+import { findFarm, type Farm, type GlobalOptions } from './settings.ts';
 
 /** What a command works with. Made once for a command line. */
 export interface CliContext {

@@ -5,8 +5,15 @@ import { dirname, join, resolve } from 'node:path';
 
 import { LoamError } from '@loam/base';
 
-import type { GlobalOptions } from './context.ts';
 import type { Io } from './io.ts';
+import type { ColorChoice } from './output/style.ts';
+
+/** The options that every command has. */
+export interface GlobalOptions {
+  readonly url?: string;
+  readonly token?: string;
+  readonly color?: ColorChoice | boolean;
+}
 
 /** Where a farm is and what lets us in. */
 export interface Farm {

@@ -1,10 +1,11 @@
-import { open, readdir, rm, writeFile } from 'node:fs/promises';
+import { open, readdir, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { LoamError } from '@loam/base';
 
 import { HandlePool } from './handle-pool.ts';
-import { directoryOf, endedMark, openSegment, scan, segmentAt, writeFully, type SegmentFile } from './segment-files.ts';
+import { LogStates, type LogState } from './log-states.ts';
+import { endedMark, openSegment, segmentAt, writeFully } from './segment-files.ts';
 
 export interface LogStoreOptions {
   readonly directory: string;
@@ -54,89 +55,13 @@ export interface LogStore {
   close(): Promise<void>;
 }
 
-interface LogState {
-  readonly directory: string;
-  segments: SegmentFile[];
-  size: number;
-  ended: boolean;
-  exists: boolean;
-  /** The last write that was asked for: writes to one log happen one after the other. */
-  tail: Promise<unknown>;
-  readonly followers: Set<() => void>;
-  users: number;
-}
-
 const readBytes = 64 * 1024;
-/** States of logs that nobody uses are forgotten beyond this many; they are read from disk again. */
-const statesMax = 4096;
 
 export function openLogStore(options: LogStoreOptions): LogStore {
   const root = options.directory;
   const segmentBytes = options.segmentBytes ?? 8 * 1024 * 1024;
   const handles = new HandlePool(options.openFilesMax ?? 64, openSegment);
-  const states = new Map<string, Promise<LogState>>();
-
-  async function load(logId: string): Promise<LogState> {
-    const directory = directoryOf(root, logId);
-    return {
-      directory,
-      ...(await scan(directory)),
-      tail: Promise.resolve(),
-      followers: new Set(),
-      users: 0,
-    };
-  }
-
-  /** Calls `work` with the log's state, which is not forgotten while it runs. */
-  async function using<T>(logId: string, work: (log: LogState) => Promise<T>): Promise<T> {
-    const log = await acquire(logId);
-    try {
-      return await work(log);
-    } finally {
-      release(log);
-    }
-  }
-
-  async function acquire(logId: string): Promise<LogState> {
-    for (;;) {
-      let loading = states.get(logId);
-      if (loading) states.delete(logId);
-      else loading = load(logId);
-      states.set(logId, loading);
-      let log: LogState;
-      try {
-        log = await loading;
-      } catch (error) {
-        if (states.get(logId) === loading) states.delete(logId);
-        throw error;
-      }
-      // It may have been forgotten while we waited; two states of one log must not live.
-      if (states.get(logId) !== loading) continue;
-      log.users++;
-      await forget();
-      return log;
-    }
-  }
-
-  function release(log: LogState): void {
-    log.users--;
-  }
-
-  async function forget(): Promise<void> {
-    if (states.size <= statesMax) return;
-    for (const [logId, loading] of states) {
-      if (states.size <= statesMax) return;
-      const log = await loading.catch(() => undefined);
-      if (log?.users === 0 && states.get(logId) === loading) states.delete(logId);
-    }
-  }
-
-  /** Writes to one log, after those that were asked for before. */
-  function inTurn<T>(log: LogState, work: () => Promise<T>): Promise<T> {
-    const result = log.tail.then(work);
-    log.tail = result.catch(() => undefined);
-    return result;
-  }
+  const states = new LogStates(root);
 
   function notify(log: LogState): void {
     for (const wake of log.followers) wake();
@@ -171,7 +96,8 @@ export function openLogStore(options: LogStoreOptions): LogStore {
     for (const [index, segment] of log.segments.entries()) {
       const end = Math.min(to, log.segments[index + 1]?.start ?? log.size);
       if (at >= end || at >= to) continue;
-      const handle = await open(segment.path, 'r');
+      const handle = await openForReading(segment.path);
+      if (!handle) return;
       try {
         while (at < end) {
           const buffer = new Uint8Array(Math.min(readBytes, end - at));
@@ -187,18 +113,18 @@ export function openLogStore(options: LogStoreOptions): LogStore {
   }
 
   async function* read(logId: string, from = 0, to?: number): AsyncGenerator<Uint8Array> {
-    const log = await acquire(logId);
+    const log = await states.acquire(logId);
     try {
       for await (const { bytes } of pieces(log, from, Math.min(to ?? log.size, log.size))) yield bytes;
     } finally {
-      release(log);
+      states.release(log);
     }
   }
 
   return {
     append(logId, offset, bytes) {
-      return using(logId, (log) =>
-        inTurn(log, async () => {
+      return states.using(logId, (log) =>
+        states.inTurn(log, async () => {
           const { size } = log;
           if (offset > size) throw LoamError.of('logs.gap', { logId, size, offset });
           const fresh = bytes.subarray(Math.min(bytes.length, size - offset));
@@ -209,13 +135,13 @@ export function openLogStore(options: LogStoreOptions): LogStore {
         }),
       );
     },
-    size: (logId) => using(logId, async (log) => log.size),
-    exists: (logId) => using(logId, async (log) => log.exists),
-    isEnded: (logId) => using(logId, async (log) => log.ended),
-    flush: (logId) => using(logId, flushed),
+    size: (logId) => states.using(logId, async (log) => log.size),
+    exists: (logId) => states.using(logId, async (log) => log.exists),
+    isEnded: (logId) => states.using(logId, async (log) => log.ended),
+    flush: (logId) => states.using(logId, flushed),
     end(logId) {
-      return using(logId, (log) =>
-        inTurn(log, async () => {
+      return states.using(logId, (log) =>
+        states.inTurn(log, async () => {
           if (log.ended) return;
           // A log may be complete without a byte.
           if (log.segments.length === 0) {
@@ -239,7 +165,7 @@ export function openLogStore(options: LogStoreOptions): LogStore {
       return Buffer.concat(parts);
     },
     async *follow(logId, from, signal) {
-      const log = await acquire(logId);
+      const log = await states.acquire(logId);
       let wake: () => void = () => undefined;
       const onChange = (): void => wake();
       log.followers.add(onChange);
@@ -263,17 +189,17 @@ export function openLogStore(options: LogStoreOptions): LogStore {
       } finally {
         log.followers.delete(onChange);
         signal?.removeEventListener('abort', onChange);
-        release(log);
+        states.release(log);
       }
     },
     remove(logId) {
-      return using(logId, (log) =>
-        inTurn(log, async () => {
+      return states.using(logId, (log) =>
+        states.inTurn(log, async () => {
           await handles.release(log.directory);
           await rm(log.directory, { recursive: true, force: true });
           Object.assign(log, { segments: [], size: 0, ended: true, exists: false });
           notify(log);
-          states.delete(logId);
+          states.drop(logId);
         }),
       );
     },
@@ -283,8 +209,18 @@ export function openLogStore(options: LogStoreOptions): LogStore {
       }
     },
     async close() {
-      for (const loading of states.values()) await (await loading.catch(() => undefined))?.tail;
+      await states.settled();
       await handles.release(root);
     },
   };
+}
+
+/** Undefined when the file is gone: somebody removed the log meanwhile. */
+async function openForReading(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -4,7 +4,7 @@ import type { Clock } from '@loam/base';
 
 import type { QueueBackend } from './backend.ts';
 import { buildQueueName, jobs } from './catalogue.ts';
-import type { QueueLogger } from './queue.ts';
+import type { QueueLogger } from './logger.ts';
 
 /**
  * What became of a build that a handler was woken for. `done`: somebody has it (or nobody needs it any more), the job goes.

@@ -4,7 +4,7 @@ import type { Clock } from '@loam/base';
 
 import type { QueueBackend } from './backend.ts';
 import { housekeepingQueueName, jobs, type HousekeepingJob } from './catalogue.ts';
-import type { QueueLogger } from './queue.ts';
+import type { QueueLogger } from './logger.ts';
 
 export interface HousekeepingTask {
   readonly everyMs: number;

@@ -6,12 +6,8 @@ import { openBackend, type QueueBackend } from './backend.ts';
 import { consumeBuilds, type BuildConsumer, type BuildHandler } from './build-consumer.ts';
 import { buildQueueName, jobs, toQueuePriority } from './catalogue.ts';
 import { startHousekeeping, type Housekeeping, type HousekeepingTasks } from './housekeeping.ts';
+import type { QueueLogger } from './logger.ts';
 import { openRelay, type Relay } from './relay.ts';
-
-/** The part of pino that the queue uses. */
-export interface QueueLogger {
-  warn(details: object, message: string): void;
-}
 
 export interface QueueOptions {
   /** `LOAM_QUEUE_URL`: `redis://…` for farms, `postgres://…` for the embedded single machine. */

@@ -3,7 +3,7 @@ import { Relay as BullRelay } from 'bullmq';
 import type { Clock } from '@loam/base';
 
 import type { QueueBackend } from './backend.ts';
-import type { QueueLogger } from './queue.ts';
+import type { QueueLogger } from './logger.ts';
 
 export type Listener = (data: unknown, topic: string) => void;
 
