@@ -21,6 +21,8 @@ export interface AttemptsListener {
   onRecord(record: JournalRecord): void;
   /** A process would not die: the agent takes no more work. */
   onQuarantine(reason: string): void;
+  /** An attempt is gone without an end. Only a new `hello`, which does not name it, tells the API so. */
+  onLost(): void;
 }
 
 type Hello = Extract<AgentMessage, { type: 'hello' }>['attempts'];
@@ -33,7 +35,7 @@ type Welcome = Extract<ApiMessage, { type: 'welcome' }>['attempts'];
 export class Attempts {
   readonly #options: AttemptsOptions;
   readonly #running = new Map<string, RunningAttempt>();
-  #listener: AttemptsListener = { onRecord() {}, onQuarantine() {} };
+  #listener: AttemptsListener = { onRecord() {}, onQuarantine() {}, onLost() {} };
   #quarantine: string | undefined;
   #stopping = false;
 
@@ -66,7 +68,7 @@ export class Attempts {
     return this.#options.journals.all().map((journal) => ({
       attemptId: journal.attemptId,
       fence: journal.fence,
-      running: !journal.state.ended,
+      running: !journal.state.ended && (this.#running.has(journal.attemptId) || this.#takesWork),
       lastSeq: journal.lastSeq,
     }));
   }
@@ -83,7 +85,7 @@ export class Attempts {
       if (!this.#running.has(journal.attemptId)) journal.advanceTo(known.ackedSeq);
       this.ack(journal.attemptId, known.ackedSeq);
       const isWaiting = !journal.state.ended && !this.#running.has(journal.attemptId);
-      if (isWaiting && !this.#stopping && this.#quarantine === undefined) this.#start(journal);
+      if (isWaiting && this.#takesWork) this.#start(journal);
     }
     return this.#options.journals.all();
   }
@@ -138,6 +140,10 @@ export class Attempts {
     await ended;
   }
 
+  get #takesWork(): boolean {
+    return !this.#stopping && this.#quarantine === undefined;
+  }
+
   /** Taken slots: by what runs, and by what is still to be resumed. */
   #taken(): number {
     const waiting = this.#options.journals
@@ -158,7 +164,12 @@ export class Attempts {
     };
     void running.ended.then(
       () => finish({}),
-      (error: unknown) => finish({ err: error }),
+      (error: unknown) => {
+        finish({ err: error });
+        // Its end could not be written down: neither can a resumed one be.
+        this.#options.journals.remove(journal);
+        this.#listener.onLost();
+      },
     );
   }
 }

@@ -47,7 +47,7 @@ export class Recorder {
   }
 
   /** Closes the step runs that a killed agent had left open. The farm has their logs up to what the journal held. */
-  endInterrupted(): void {
+  endInterrupted(ops: ReadonlyMap<string, string>): void {
     for (const [stepRunId, step] of Object.entries(this.#journal.state.open)) {
       const at = this.#options.clock.now();
       this.#write({
@@ -59,7 +59,7 @@ export class Recorder {
         stepId: null,
         parentId: null,
         copiesFrom: [],
-        op: '',
+        op: ops.get(step.position) ?? '',
         platform: formatPlatform(this.#options.platform),
         record: null,
         sizeBytes: null,
@@ -159,6 +159,7 @@ export class Recorder {
       op: run.started.op,
       platform: record?.platform ?? formatPlatform(this.#options.platform),
       record: isHuge ? null : (record ?? null),
+      image: event.image ?? null,
       sizeBytes: event.sizeBytes ?? null,
       durationMs: event.durationMs,
       logBytes: event.logBytes,

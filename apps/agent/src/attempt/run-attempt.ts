@@ -3,7 +3,7 @@ import { toLoamError, type Clock, type IdSource } from '@loam/base';
 import type { ContextSource } from '@loam/context';
 import type { Offer } from '@loam/contracts';
 import type { BuildOutcome, Engine } from '@loam/engine';
-import type { Spec } from '@loam/spec';
+import { outlineSpec, type Spec } from '@loam/spec';
 
 import type { AttemptJournal } from '../journal/attempt-journal.ts';
 import type { JournalRecord } from '../journal/record.ts';
@@ -44,7 +44,6 @@ export function runAttempt(journal: AttemptJournal, options: RunAttemptOptions):
   let isAbandoned = false;
 
   async function run(): Promise<void> {
-    recorder.endInterrupted();
     const outcome = await build(journal.offer, options, recorder, controller.signal);
     if (!isAbandoned) recorder.endAttempt(outcome);
   }
@@ -69,6 +68,7 @@ async function build(
   const { sources, engine } = options;
   try {
     const spec = sources.parse(offer.spec);
+    recorder.endInterrupted(new Map(outlineSpec(spec).map((step) => [step.position, step.op])));
     const context = await sources.context(offer, signal);
     const secrets = offer.secretIds.length > 0 ? await sources.secrets(offer, signal) : new Map<string, Uint8Array>();
     return await engine.build(

@@ -1,12 +1,17 @@
 import type { Readable } from 'node:stream';
 
 import { LoamError, type Digest } from '@loam/base';
-import type { ContextFile, ContextItem, ContextQuery, ContextSource } from '@loam/context';
-import type { ContextManifest } from '@loam/contracts';
+import {
+  manifestContext,
+  type ContextEntry,
+  type ContextFile,
+  type ContextQuery,
+  type ContextSource,
+} from '@loam/context';
+import type { ContextEntryBody, ContextManifest } from '@loam/contracts';
 
 import type { BlobCache } from './blob-cache.ts';
 import type { FarmClient, OnBehalf } from './farm-client.ts';
-import { queryManifest } from './query-manifest.ts';
 
 /** Small files that come next are fetched while one is read. */
 const aheadFiles = 32;
@@ -42,19 +47,33 @@ export async function remoteContext(
     }
   }
 
+  async function* open(file: ContextFile): AsyncGenerator<Uint8Array> {
+    fetchAhead(file);
+    yield* blobs.read(file.digest, fetchOf(file));
+  }
+
+  const source = manifestContext(manifest.entries.map(toEntry), open);
   return {
-    async query(query: ContextQuery): Promise<ContextItem[]> {
-      const items = queryManifest(manifest.entries, query);
+    async query(query: ContextQuery, signal?: AbortSignal) {
+      const items = await source.query(query, signal);
       const files = items.flatMap((item) => item.entries).filter((entry) => entry.kind === 'file');
       const copy: Copy = { files, fetched: 0 };
       for (const [index, file] of files.entries()) places.set(file, { copy, index });
       return items;
     },
-    async *open(file) {
-      fetchAhead(file);
-      yield* blobs.read(file.digest, fetchOf(file));
-    },
+    open,
   };
+}
+
+function toEntry(entry: ContextEntryBody): ContextEntry {
+  switch (entry.kind) {
+    case 'file':
+      return { ...entry, digest: entry.digest as Digest };
+    case 'directory':
+      return { kind: 'directory', path: entry.path };
+    case 'symlink':
+      return entry;
+  }
 }
 
 async function fetchManifest(

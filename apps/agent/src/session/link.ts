@@ -12,8 +12,8 @@ export interface LinkEvents {
 
 export interface LinkClosed {
   readonly reason: string;
-  /** HTTP status with which the API refused the upgrade. */
-  readonly status?: number;
+  /** The closing code, or the HTTP status with which the link was refused; 1006 when there was neither. */
+  readonly code: number;
 }
 
 /** One websocket to the API. */
@@ -54,14 +54,14 @@ export function webSocketLinks(url: string, credential: string): OpenLink {
     });
     socket.on('pong', events.onAlive);
     socket.on('unexpected-response', (request, response) => {
-      why = { reason: `HTTP ${response.statusCode}`, status: response.statusCode ?? 0 };
+      why = { reason: `HTTP ${response.statusCode}`, code: response.statusCode ?? 1006 };
       response.resume();
       request.destroy();
       socket.terminate();
     });
-    socket.on('error', (error) => (why ??= { reason: error.message }));
+    socket.on('error', (error) => (why ??= { reason: error.message, code: 1006 }));
     socket.on('close', (code, reason) =>
-      events.onClose(why ?? { reason: reason.length > 0 ? `${code} ${reason.toString()}` : String(code) }),
+      events.onClose(why ?? { reason: reason.toString() || 'the connection ended', code }),
     );
     return {
       send: (message) => socket.send(JSON.stringify(message)),

@@ -32,6 +32,10 @@ export interface SessionOptions {
 
 /** How long the API may take to say `welcome`. */
 const welcomeTimeoutMs = 15_000;
+/** HTTP statuses and closing codes with which the API says that the credential is no good (any more). */
+const refusals = new Set([401, 403, 4001]);
+/** The farm may have been restored from an old copy, or the clock be wrong: not for ever, but not often. */
+const refusedWaitMs = 60_000;
 /** A link on which nothing came for so many heartbeats is dead. */
 const silentHeartbeats = 3;
 
@@ -61,6 +65,7 @@ export class Session {
         this.#outbox.pump();
       },
       onQuarantine: (reason) => this.#send({ type: 'quarantined', reason }),
+      onLost: () => this.#link?.close(),
     });
   }
 
@@ -109,12 +114,10 @@ export class Session {
     this.#outbox.detach();
     this.#clearTimers();
     if (this.#isStopped) return;
-    const waitMs = backoff.nextMs();
-    if (why.status === 401 || why.status === 403) {
-      log.error({ ...why, waitMs }, 'the farm does not accept this agent: it was revoked, or belongs to another farm');
-    } else {
-      log.warn({ ...why, waitMs }, 'no link to the farm');
-    }
+    const isRefused = refusals.has(why.code);
+    const waitMs = isRefused ? refusedWaitMs : backoff.nextMs();
+    if (isRefused) log.error({ ...why, waitMs }, 'the farm does not accept this agent: enrol it again');
+    else log.warn({ ...why, waitMs }, 'no link to the farm');
     const cancel = clock.after(waitMs, () => {
       this.#timers.delete(cancel);
       this.#connect();

@@ -54,8 +54,8 @@ export const agentErrors = defineErrors({
   },
   'agent.containerd-not-started': {
     status: 500,
-    message: 'The private containerd did not start: {reason}.',
-    remedy: 'Read its log, {log}.',
+    message: 'The private containerd did not start: {reason} (its log: {log}).',
+    remedy: 'Look into its log; a full disk and a file system without overlay support are the usual reasons.',
   },
   'agent.file-unreadable': {
     status: 422,

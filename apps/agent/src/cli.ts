@@ -1,0 +1,139 @@
+import { Command, CommanderError } from 'commander';
+
+import type { BuildOptions } from './commands/build.ts';
+import type { CacheOptions, RemoveOptions } from './commands/cache.ts';
+import type { EnrolOptions } from './commands/enrol.ts';
+import { exitCodeHelp, exitCodeOfError } from './commands/exit-code.ts';
+import type { HealthcheckOptions } from './commands/healthcheck.ts';
+import type { ImportOptions } from './commands/import-image.ts';
+import type { PlanOptions } from './commands/plan.ts';
+import type { RunOptions } from './commands/run.ts';
+import { printError } from './output/print-error.ts';
+import { agentVersion } from './version.ts';
+
+/** Runs the program and gives its exit code. Commands are loaded when they are called. */
+export async function runCli(argv: readonly string[]): Promise<number> {
+  let code = 0;
+  /** Our clock does not keep the process alive while something waits on it. */
+  const alive = setInterval(() => undefined, 2 ** 30);
+  const program = createProgram((result) => (code = result));
+  try {
+    await program.parseAsync(argv);
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    printError(error, argv.includes('--json'));
+    return exitCodeOfError(error);
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+function createProgram(done: (code: number) => void): Command {
+  const program = new Command('loam-agent')
+    .description('Builds on this host: for a farm (enrol, run), or by itself (build).')
+    .version(agentVersion())
+    .exitOverride();
+  const command = (parent: Command, usage: string, description: string): Command =>
+    parent
+      .command(usage)
+      .description(description)
+      .option('--state <dir>', "the agent's directory", process.env['LOAM_STATE'] ?? '/var/lib/loam-agent');
+  const onHost = (parent: Command, usage: string, description: string): Command =>
+    command(parent, usage, description)
+      .option(
+        '--containerd <address>',
+        'socket of a containerd that runs already (default: a private one below --state)',
+        process.env['LOAM_CONTAINERD'],
+      )
+      .option('--namespace <name>', "containerd's namespace", 'loam')
+      .option('--keep-containerd', 'leave a private containerd running that this command has started');
+
+  onHost(program, 'run', 'work for the farm that this agent is enrolled with, until SIGTERM')
+    .option('--private-containerd', 'use the private containerd even when LOAM_CONTAINERD is set')
+    .option('--slots <n>', 'attempts at the same time (default: as enrolled)')
+    .option('--url <url>', 'address of the farm (default: as enrolled)')
+    .option(
+      '--grace <time>',
+      'how long running attempts may take to end at a stop; others are resumed at the next start',
+      '10s',
+    )
+    .action(async ({ privateContainerd, containerd, ...options }: RunOptions & { privateContainerd?: boolean }) => {
+      const { run } = await import('./commands/run.ts');
+      done(await run({ ...options, ...(privateContainerd || containerd === undefined ? {} : { containerd }) }));
+    });
+
+  command(program, 'enrol', 'make this host an agent of a farm')
+    .requiredOption('--url <url>', 'address of the farm')
+    .requiredOption('--token <token>', 'one-time token, from the page of agents; it also decides the pool')
+    .option('--name <name>', 'what the farm calls this agent (default: the host name)')
+    .option('--slots <n>', 'attempts at the same time', '2')
+    .option('--force', 'leave the farm that this agent belongs to')
+    .option('--json', 'print JSON')
+    .action(async (options: EnrolOptions) => {
+      const { enrol } = await import('./commands/enrol.ts');
+      done(await enrol(options));
+    });
+
+  onHost(program, 'build <dir>', 'build a spec with the files of a directory, without a farm')
+    .requiredOption('-f, --file <spec>', 'the spec; - is standard input')
+    .option('--secret <id:file>', 'a secret that the spec names; may be repeated', collect, [])
+    .option('--timeout <time>', 'for the whole build, such as 90s or 15m')
+    .option('--memory <size>', 'for each step, such as 512M or 2G')
+    .option('--cpus <n>', 'for each step, such as 1.5')
+    .option('--refresh', 'look tags of base images up again')
+    .option('--json', 'print events as lines of JSON')
+    .option('-q, --quiet', 'print only the id of the result')
+    .addHelpText('after', exitCodeHelp)
+    .action(async (directory: string, options: BuildOptions) => {
+      const { build } = await import('./commands/build.ts');
+      done(await build(directory, options));
+    });
+
+  onHost(program, 'plan <dir>', 'what a build would do, without doing it')
+    .requiredOption('-f, --file <spec>', 'the spec; - is standard input')
+    .option('--refresh', 'look tags of base images up again')
+    .option('--json', 'print JSON')
+    .action(async (directory: string, options: PlanOptions) => {
+      const { plan } = await import('./commands/plan.ts');
+      done(await plan(directory, options));
+    });
+
+  onHost(program, 'healthcheck', 'a tiny real build, phase by phase')
+    .option('--image <name>', "base image (default: one made of this machine's busybox)")
+    .option('--json', 'print JSON')
+    .action(async (options: HealthcheckOptions) => {
+      const { healthcheck } = await import('./commands/healthcheck.ts');
+      done(await healthcheck(options));
+    });
+
+  const cache = program.command('cache').description('the snapshots that steps left');
+  onHost(cache, 'ls', 'list them, each below the one that it stands on')
+    .option('--json', 'print JSON')
+    .action(async (options: CacheOptions) => {
+      const { listCache } = await import('./commands/cache.ts');
+      done(await listCache(options));
+    });
+  onHost(cache, 'rm <step...>', 'remove steps; ids may be cut short')
+    .option('-r, --recursive', 'also what stands on them')
+    .option('--dry-run', 'only show what would go')
+    .option('--json', 'print JSON')
+    .action(async (steps: string[], options: RemoveOptions) => {
+      const { removeFromCache } = await import('./commands/cache.ts');
+      done(await removeFromCache(steps, options));
+    });
+
+  const image = program.command('image').description('base images');
+  onHost(image, 'import <file>', 'take in an OCI layout or `docker save` archive; - is standard input')
+    .option('--name <name>', 'what it is called in (from …) (default: the name in the archive)')
+    .option('--json', 'print JSON')
+    .action(async (file: string, options: ImportOptions) => {
+      const { importImage } = await import('./commands/import-image.ts');
+      done(await importImage(file, options));
+    });
+  return program;
+}
+
+function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}

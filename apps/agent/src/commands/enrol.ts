@@ -1,0 +1,51 @@
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+
+import { isLoamError, LoamError } from '@loam/base';
+import { createClient } from '@loam/contracts';
+
+import { makeStateDirectory, readFarmConfig, writeFarmConfig } from '../config.ts';
+import { parseSlots } from './options.ts';
+
+export interface EnrolOptions {
+  readonly state: string;
+  readonly url: string;
+  readonly token: string;
+  readonly name?: string;
+  readonly slots: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** `loam-agent enrol`: trades a one-time token for the agent's own credential. The pool is the token's. */
+export async function enrol(options: EnrolOptions): Promise<number> {
+  const stateDirectory = resolve(options.state);
+  const slots = parseSlots(options.slots);
+  const name = options.name ?? hostname();
+  if (!/^https?:$/.test(URL.parse(options.url)?.protocol ?? '')) {
+    throw LoamError.of('agent.bad-argument', { option: '--url', value: options.url, reason: 'write http(s)://HOST' });
+  }
+  const url = new URL(options.url).origin;
+  const farm = enrolledFarm(stateDirectory);
+  if (farm !== undefined && !options.force) throw LoamError.of('agent.already-enrolled', { url: farm });
+  // Before the token is spent: what follows must not fail on a directory that cannot be written.
+  makeStateDirectory(stateDirectory);
+  const client = createClient({ url });
+  const { agentId, credential, pool } = await client.enrol({ token: options.token, name, slots });
+  const file = writeFarmConfig(stateDirectory, { url, agentId, credential, name, pool, slots });
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ agentId, name, pool, slots, url })}\n`
+      : `Enrolled as ${name} (${agentId}) in the pool ${pool} of ${url}.\nThe credential is in ${file}. Start the agent with: loam-agent run\n`,
+  );
+  return 0;
+}
+
+function enrolledFarm(stateDirectory: string): string | undefined {
+  try {
+    return readFarmConfig(stateDirectory).url;
+  } catch (error) {
+    if (isLoamError(error, 'agent.not-enrolled', 'agent.config-invalid')) return undefined;
+    throw error;
+  }
+}

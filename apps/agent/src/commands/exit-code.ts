@@ -1,0 +1,24 @@
+import type { RunExit } from '@loam/backend';
+import { LoamError } from '@loam/base';
+import type { BuildOutcome } from '@loam/engine';
+
+/** What `--help` says about exit codes. */
+export const exitCodeHelp = `
+Exit codes: 0 the build succeeded; of a step whose command failed, its own (128 + N when signal N killed it);
+1 anything else that failed; 2 wrong arguments or an invalid spec; 130 interrupted.`;
+
+/** The code with which a build's process ends. `exit` is how the step that failed ended, if it got to run. */
+export function exitCodeOf(outcome: BuildOutcome, exit: RunExit | undefined): number {
+  if (outcome.kind === 'succeeded') return 0;
+  if (outcome.kind === 'cancelled') return 130;
+  if (exit?.kind === 'exited' && exit.code > 0 && exit.code < 256) return exit.code;
+  if (exit?.kind === 'signalled') return 128 + exit.signal;
+  return 1;
+}
+
+/** The code with which any other command ends that threw. */
+export function exitCodeOfError(error: unknown): number {
+  if (!(error instanceof LoamError)) return 1;
+  if (error.code === 'agent.bad-argument' || error.code === 'agent.spec-invalid') return 2;
+  return error.code === 'general.cancelled' ? 130 : 1;
+}

@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+import { LoamError } from '@loam/base';
+import { decodeBytes, formatDiagnostic, parseSpec, type Spec } from '@loam/spec';
+
+/** Options that every command has. */
+export interface CommonOptions {
+  readonly state: string;
+  readonly containerd?: string;
+  readonly namespace: string;
+  readonly keepContainerd?: boolean;
+}
+
+/** How to open the host for a command. */
+export function hostOptions(options: CommonOptions): {
+  stateDirectory: string;
+  containerd: string | undefined;
+  namespace: string;
+  keepContainerd: boolean;
+} {
+  return {
+    stateDirectory: resolve(options.state),
+    containerd: options.containerd,
+    namespace: options.namespace,
+    keepContainerd: options.keepContainerd ?? false,
+  };
+}
+
+/** Reads and checks a spec; `-` is standard input. Its complaints go to standard error. */
+export function readSpec(file: string): Spec {
+  const text = decodeBytes(readBytes(file === '-' ? 0 : file, file));
+  const { spec, diagnostics } = parseSpec(text);
+  const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error');
+  if (spec && errors.length === 0) return spec;
+  for (const diagnostic of diagnostics) process.stderr.write(`${formatDiagnostic(diagnostic, text, file)}\n`);
+  throw LoamError.of('agent.spec-invalid', { file, count: errors.length });
+}
+
+/** `ID:FILE` */
+export function readSecret(argument: string): [id: string, value: Uint8Array] {
+  const [, id, file] = /^([^:]+):(.+)$/s.exec(argument) ?? [];
+  if (id === undefined || file === undefined) {
+    throw LoamError.of('agent.bad-argument', { option: '--secret', value: argument, reason: 'it reads ID:FILE' });
+  }
+  return [id, readBytes(file, file)];
+}
+
+/** `512M`, `2G`, or bytes. */
+export function parseMemory(value: string): number {
+  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(value) ?? [];
+  if (digits === undefined) throw bad('--memory', value, 'write bytes, or a number with K, M, G or T');
+  const power = ' KMGT'.indexOf(unit.toUpperCase() || ' ');
+  return Math.round(Number(digits) * 1024 ** power);
+}
+
+/** `90`, `90s`, `15m`, `2h`; plain numbers are seconds. */
+export function parseDuration(value: string): number {
+  const [, digits, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(value) ?? [];
+  const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  if (digits === undefined) throw bad('--timeout', value, 'write seconds, or a number with s, m or h');
+  return Math.round(Number(digits) * (unitMs[unit] ?? 1000));
+}
+
+export function parseCpus(value: string): number {
+  const cpus = Number(value);
+  if (!(cpus > 0 && cpus < 10_000)) throw bad('--cpus', value, 'write a number above 0');
+  return cpus;
+}
+
+export function parseSlots(value: string): number {
+  const slots = Number(value);
+  if (!Number.isInteger(slots) || slots < 1 || slots > 256) throw bad('--slots', value, 'write a number from 1 to 256');
+  return slots;
+}
+
+function bad(option: string, value: string, reason: string): LoamError {
+  return LoamError.of('agent.bad-argument', { option, value, reason });
+}
+
+function readBytes(source: string | number, name: string): Uint8Array {
+  try {
+    return readFileSync(source);
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : String(cause);
+    throw LoamError.of('agent.file-unreadable', { file: name, reason }, { cause });
+  }
+}

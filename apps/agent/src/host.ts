@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+
+import type { Platform, Sandbox } from '@loam/backend';
+import { createContainerdBackend, lockStateDirectory, type ContainerdBackend } from '@loam/backend-containerd';
+import { isLoamError, LoamError, systemClock } from '@loam/base';
+import { connect, type Containerd } from '@loam/containerd';
+import { createEngine, type Engine } from '@loam/engine';
+
+import { makeStateDirectory, readIdentity, readRegistries } from './config.ts';
+import { startPrivateContainerd } from './containerd-process.ts';
+import { fileLogSpool } from './spool/file-log-spool.ts';
+
+export interface HostOptions {
+  /** Absolute. */
+  readonly stateDirectory: string;
+  /** Of a containerd that somebody else runs; without it a private one is used. */
+  readonly containerd: string | undefined;
+  readonly namespace: string;
+  /** Leave a private containerd running that this process has started. */
+  readonly keepContainerd?: boolean;
+  /** A process of a step could not be ended. */
+  readonly onWillNotDie?: (error: LoamError) => void;
+  readonly warn?: (what: string, error: unknown) => void;
+}
+
+/** What builds on this machine: an engine on containerd, with the exclusive right to its state directory. */
+export interface Host {
+  readonly client: Containerd;
+  readonly backend: ContainerdBackend;
+  readonly engine: Engine;
+  readonly platform: Platform;
+  /** Marks what is ours in containerd. */
+  readonly identity: string;
+  readonly stateDirectory: string;
+  /** Builds must have ended. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the host: takes the lock, finds or starts containerd, removes what a killed process left.
+ * Throws `agent.needs-root`, `backend.state-locked`, `agent.containerd-*` and `containerd.*`.
+ */
+export async function openHost(options: HostOptions): Promise<Host> {
+  const { stateDirectory, namespace } = options;
+  if (process.getuid?.() !== 0 && process.platform !== 'win32') throw LoamError.of('agent.needs-root', {});
+  makeStateDirectory(stateDirectory);
+  /** What has been opened, in order: closed in reverse. */
+  const open: (() => Promise<void> | void)[] = [];
+  const close = async (): Promise<void> => {
+    for (let undo = open.pop(); undo; undo = open.pop()) await undo();
+  };
+  try {
+    const lock = await lockStateDirectory(stateDirectory);
+    open.push(() => lock.release());
+    const daemon =
+      options.containerd === undefined
+        ? await startPrivateContainerd(join(stateDirectory, 'containerd'), systemClock)
+        : undefined;
+    if (daemon && !daemon.wasRunning && !options.keepContainerd) open.push(() => daemon.stop());
+    const client = connect({ address: daemon?.address ?? options.containerd ?? '', namespace });
+    open.push(() => client.close());
+    const identity = readIdentity(stateDirectory);
+    const backend = await createContainerdBackend({
+      client,
+      agentId: identity,
+      stateDirectory: join(stateDirectory, 'backend'),
+      clock: systemClock,
+      randomUUID,
+      registries: readRegistries(stateDirectory),
+      ...(daemon ? { runcRoot: daemon.runcRoot } : {}),
+      ...(options.warn ? { warn: options.warn } : {}),
+    });
+    open.push(async () => {
+      await backend.settled();
+      await backend.close();
+    });
+    await backend.store.reconcile();
+    const platform = hostPlatform();
+    const engine = createEngine({
+      store: backend.store,
+      sandbox: watched(backend.sandbox, options.onWillNotDie ?? (() => undefined)),
+      fetcher: backend.fetcher,
+      platform,
+      clock: systemClock,
+      logs: fileLogSpool(join(stateDirectory, 'logs')),
+    });
+    open.push(() => engine.idle());
+    return { client, backend, engine, platform, identity, stateDirectory, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function hostPlatform(): Platform {
+  const architectures: Record<string, string> = { x64: 'amd64', arm64: 'arm64' };
+  return {
+    os: process.platform === 'win32' ? 'windows' : 'linux',
+    architecture: architectures[process.arch] ?? process.arch,
+  };
+}
+
+/** A build that was cancelled ends as cancelled even when its process would not, so that is noticed here. */
+function watched(sandbox: Sandbox, onWillNotDie: (error: LoamError) => void): Sandbox {
+  return {
+    async run(request, io, signal) {
+      try {
+        return await sandbox.run(request, io, signal);
+      } catch (error) {
+        if (isLoamError(error, 'backend.will-not-die')) onWillNotDie(error);
+        throw error;
+      }
+    },
+  };
+}

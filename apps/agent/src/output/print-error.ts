@@ -1,0 +1,13 @@
+import { isLoamError, toLoamError } from '@loam/base';
+
+/** Says on standard error what went wrong and what to do about it. As JSON it is one line with the code. */
+export function printError(error: unknown, json: boolean): void {
+  const known = toLoamError(error);
+  if (json) {
+    process.stderr.write(`${JSON.stringify({ error: known.toPublic() })}\n`);
+    return;
+  }
+  process.stderr.write(`loam-agent: ${known.message}\n  ${known.remedy}\n`);
+  // A bug: its stack is what a report needs.
+  if (!isLoamError(error) && error instanceof Error) process.stderr.write(`${error.stack ?? error.message}\n`);
+}

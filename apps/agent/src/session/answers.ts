@@ -1,0 +1,86 @@
+import { isLoamError, toLoamError, type Digest, type StepId } from '@loam/base';
+import type { ContextSource } from '@loam/context';
+import type { AgentFacts, PlannedStep } from '@loam/contracts';
+import type { Engine, PlanStep } from '@loam/engine';
+import { outlineSpec, type Spec } from '@loam/spec';
+
+import type { Log } from '../log.ts';
+import type { Answers } from './session.ts';
+
+export interface AnswersOptions {
+  readonly engine: Engine;
+  readonly parse: (text: string) => Spec;
+  readonly context: (digest: Digest) => Promise<ContextSource>;
+  readonly facts: () => Promise<AgentFacts>;
+  readonly log: Log;
+}
+
+/** Answers what the API asks, from the engine. */
+export function engineAnswers({ engine, parse, context, facts, log }: AnswersOptions): Answers {
+  let lastFacts: AgentFacts | undefined;
+  return {
+    async plan({ requestId, spec: text, context: digest, refresh }) {
+      try {
+        const spec = parse(text);
+        const source = digest === null ? {} : { context: await context(digest as Digest) };
+        const { steps } = await engine.plan(spec, { ...source, refresh });
+        const stages = new Map(outlineSpec(spec).map((step) => [step.position, step.stage]));
+        return {
+          type: 'planned',
+          requestId,
+          steps: steps.map((step) => toWire(step, stages.get(step.position) ?? [])),
+        };
+      } catch (error) {
+        log.warn({ err: error }, 'could not plan');
+        return { type: 'planned', requestId, error: toLoamError(error).toPublic() };
+      }
+    },
+
+    async remove({ requestId, steps }) {
+      const gone: string[] = [];
+      let failure: unknown;
+      for (const stepId of steps) {
+        try {
+          await engine.removeStep(stepId as StepId);
+          gone.push(stepId);
+        } catch (error) {
+          // What is not there needs no removal.
+          if (isLoamError(error, 'engine.step-unknown')) gone.push(stepId);
+          else failure ??= error;
+        }
+      }
+      const error = failure === undefined ? {} : { error: toLoamError(failure).toPublic() };
+      return { type: 'removed', requestId, steps: gone, ...error };
+    },
+
+    async inventory() {
+      const cached = await engine.listCache();
+      return cached.flatMap(({ stepId, sizeBytes }) => (stepId === undefined ? [] : [{ stepId, sizeBytes }]));
+    },
+
+    async facts() {
+      try {
+        lastFacts = await facts();
+      } catch (error) {
+        // A containerd that does not answer for a moment must not cost the link.
+        if (lastFacts === undefined) throw error;
+        log.warn({ err: error }, 'could not ask containerd for facts');
+      }
+      return lastFacts;
+    },
+  };
+}
+
+function toWire(step: PlanStep, stage: readonly string[]): PlannedStep {
+  return {
+    position: step.position,
+    stage: [...stage],
+    kind: step.kind,
+    op: step.op,
+    state: step.state,
+    stepId: step.stepId ?? null,
+    sizeBytes: step.sizeBytes ?? null,
+    lastDurationMs: null,
+    reason: step.reason ?? (step.needed ? null : 'No step that has to be run needs it.'),
+  };
+}
