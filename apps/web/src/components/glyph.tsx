@@ -25,7 +25,7 @@ const shapes: Record<GlyphShape, ReactNode> = {
   link: (
     <path d="M6.7 9.3l2.6-2.6M7.6 4.9l1.2-1.2a2.5 2.5 0 013.5 3.5l-1.2 1.2M8.4 11.1l-1.2 1.2a2.5 2.5 0 01-3.5-3.5l1.2-1.2" />
   ),
-  spinner: <path d="M8 2.6A5.4 5.4 0 1113.4 8" />,
+  spinner: <path d="M8 2.6A5.4 5.4 0 1 0 13.4 8" />,
   warning: <path d="M8 2.8l5.8 10.4H2.2zM8 6.6v3.2M8 11.6v.1" />,
 };
 

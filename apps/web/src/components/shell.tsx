@@ -10,7 +10,7 @@ import { isDark, setTheme, useTheme } from './theme.ts';
 
 const places = [
   { to: '/', label: 'Builds', exact: true },
-  { to: '/new', label: 'New build', exact: false },
+  { to: '/new', label: 'New', more: ' build', exact: false },
   { to: '/cache', label: 'Cache', exact: false },
   { to: '/agents', label: 'Agents', exact: false },
   { to: '/settings', label: 'Settings', exact: false },
@@ -46,9 +46,10 @@ export function Shell() {
             <span>Loam</span>
           </Link>
           <nav className="nav grow" aria-label="Main">
-            {places.map(({ to, label, exact }) => (
+            {places.map(({ to, label, exact, ...rest }) => (
               <Link key={to} to={to} activeOptions={{ exact, includeSearch: false }}>
                 {label}
+                {'more' in rest ? <span className="wide-only">{rest.more}</span> : null}
               </Link>
             ))}
           </nav>

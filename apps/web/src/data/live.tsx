@@ -1,6 +1,8 @@
+import { LoamError } from '@loam/base';
 import { useQueryClient, type QueryClient } from '@tanstack/react-query';
 import { createContext, useContext, useEffect, useSyncExternalStore, type ReactNode } from 'react';
 
+import { showError } from '../components/toasts.tsx';
 import { applyFrame } from './live-cache.ts';
 import { LiveSocket, type LiveStatus, type SocketLike } from './live-socket.ts';
 
@@ -26,7 +28,11 @@ export function createLiveSocket(): LiveSocket {
 export function LiveProvider({ socket, children }: { socket: LiveSocket; children: ReactNode }) {
   const client = useQueryClient();
   useEffect(() => {
-    const stopFrames = socket.onFrame((frame) => applyFrame(client, frame));
+    const stopFrames = socket.onFrame((frame) => {
+      applyFrame(client, frame);
+      // A build that cannot be watched cannot be fetched either, and its page says so.
+      if (frame.type === 'error' && !frame.about.startsWith('bld_')) showError(LoamError.fromPublic(frame));
+    });
     const stopStatus = socket.onStatus(resyncAfterCut(socket, client));
     const nudge = () => {
       if (document.visibilityState === 'visible') socket.nudge();
@@ -49,7 +55,11 @@ export function LiveProvider({ socket, children }: { socket: LiveSocket; childre
 function resyncAfterCut(socket: LiveSocket, client: QueryClient): () => void {
   let wasDown = false;
   return () => {
-    if (socket.status() === 'down') wasDown = true;
+    if (socket.status() === 'down') {
+      wasDown = true;
+      // A websocket does not tell why it was refused; if the session has ended, this call does.
+      void client.invalidateQueries({ queryKey: ['me'] });
+    }
     if (socket.status() !== 'open' || !wasDown) return;
     wasDown = false;
     void client.invalidateQueries();

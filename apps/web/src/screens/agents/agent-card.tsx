@@ -66,9 +66,7 @@ function Slots({ agent }: { agent: Agent }) {
         </li>
       ))}
       {free === 0 ? null : (
-        <li className="slot faint">
-          {agent.state === 'online' ? plural(free, 'free slot') : plural(free, 'idle slot')}
-        </li>
+        <li className="slot faint">{agent.state === 'online' ? plural(free, 'free slot') : plural(free, 'slot')}</li>
       )}
     </ul>
   );

@@ -7,6 +7,7 @@ import { Dialog } from '../../components/dialog.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { plural } from '../../components/format.ts';
 import { Skeleton } from '../../components/skeleton.tsx';
+import { useTitle } from '../../components/use-title.ts';
 import { useAgentAction, useAgents } from '../../data/queries.ts';
 import { AgentCard } from './agent-card.tsx';
 import { EnrolDialog } from './enrol-dialog.tsx';
@@ -15,6 +16,7 @@ const order: Record<Agent['state'], number> = { quarantined: 0, online: 1, drain
 
 /** The hosts that build. */
 export function AgentsScreen() {
+  useTitle('Agents');
   const agents = useAgents();
   const [enrolling, setEnrolling] = useState(false);
   const [revoking, setRevoking] = useState<Agent | null>(null);

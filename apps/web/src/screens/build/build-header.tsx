@@ -1,11 +1,12 @@
 import type { Build } from '@loam/contracts';
 import { Link, useNavigate } from '@tanstack/react-router';
-import { useEffect, type ReactNode } from 'react';
+import type { ReactNode } from 'react';
 
 import { CopyButton } from '../../components/copy-button.tsx';
 import { formatBytes, formatTime, plural } from '../../components/format.ts';
 import { BuildBadge } from '../../components/states.tsx';
 import { Age, Elapsed } from '../../components/time.tsx';
+import { useTitle } from '../../components/use-title.ts';
 import { hasEnded, useBuildAction } from '../../data/queries.ts';
 
 export function BuildHeader({ build }: { build: Build }) {
@@ -14,15 +15,11 @@ export function BuildHeader({ build }: { build: Build }) {
   const retry = useBuildAction('retry');
   const ended = hasEnded(build);
   const name = build.title ?? build.id;
-  useEffect(() => {
-    const before = document.title;
-    document.title = `${build.state === 'running' ? '● ' : ''}${name} · ${build.state} · Loam`;
-    return () => void (document.title = before);
-  }, [name, build.state]);
+  useTitle(`${build.state === 'running' ? '● ' : ''}${name} · ${build.state}`);
   return (
     <header className="build-header">
       <div className="row wrap spread">
-        <div className="row grow">
+        <div className="row build-name-row">
           <BuildBadge build={build} />
           <h1 className="truncate">{name}</h1>
         </div>

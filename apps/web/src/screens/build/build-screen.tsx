@@ -28,6 +28,13 @@ export function BuildScreen() {
   );
 }
 
+/** A step shows its own error; saying it twice helps nobody. */
+function isOfStep(build: Build): boolean {
+  return build.stepRuns.some(
+    (step) => step.error?.code === build.error?.code && step.error?.message === build.error?.message,
+  );
+}
+
 function Loaded({ build }: { build: Build }) {
   const place = parsePlace(useRouterState({ select: (state) => state.location.hash }));
   const navigate = useNavigate();
@@ -60,7 +67,7 @@ function Loaded({ build }: { build: Build }) {
   return (
     <div className="page wide build-page">
       <BuildHeader build={build} />
-      {build.error === null ? null : <ErrorBody {...build.error} />}
+      {build.error === null || isOfStep(build) ? null : <ErrorBody {...build.error} />}
       {steps.length === 0 ? (
         <div className="panel empty">
           <p>{build.waiting ?? 'The steps appear here as soon as an agent has the build.'}</p>
@@ -73,7 +80,11 @@ function Loaded({ build }: { build: Build }) {
               key={selected.position}
               step={selected}
               place={place.step === selected.position ? place : { step: selected.position }}
-              onPlace={go}
+              onPlace={(next) => {
+                // To look at a line is to stop following the end.
+                if (next.from !== undefined) setFollow(false);
+                go(next);
+              }}
               follow={follow}
               onFollow={setFollow}
             />

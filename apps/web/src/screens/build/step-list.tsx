@@ -28,7 +28,7 @@ export function StepList({ build, selected, onSelect }: StepListProps) {
           key={`${group.path.join('/')}:${group.steps[0]!.position}`}
           style={{ paddingLeft: 14 * group.path.length }}
         >
-          <h3 className="stage-name">{group.path.length === 0 ? 'main' : `build ${group.path.join(' / ')}`}</h3>
+          <h2 className="stage-name">{group.path.length === 0 ? 'main' : `build ${group.path.join(' / ')}`}</h2>
           <ol>
             {group.steps.map((step) => (
               <StepRow
@@ -79,11 +79,8 @@ function StepRow({ step, selected, onSelect, span, now }: StepRowProps) {
           <Op step={step} />
         </span>
         <span className="step-side numbers">
-          {step.state === 'hit'
-            ? 'hit'
-            : step.state === 'pending' || step.state === 'skipped'
-              ? ''
-              : formatDuration(time)}
+          {step.sizeBytes ? <span className="faint">{formatBytes(step.sizeBytes)} </span> : null}
+          <b>{step.state === 'hit' ? 'hit' : time === null ? '' : formatDuration(time)}</b>
         </span>
         <Progress step={step} />
         <span className="step-time" aria-hidden="true">

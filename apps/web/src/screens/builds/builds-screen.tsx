@@ -8,6 +8,7 @@ import { Command } from '../../components/copy-button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { useKeys } from '../../components/keyboard.ts';
 import { Skeleton } from '../../components/skeleton.tsx';
+import { useTitle } from '../../components/use-title.ts';
 import type { BuildFilter } from '../../data/live-cache.ts';
 import { useBuilds, usePools } from '../../data/queries.ts';
 import { BuildRow } from './build-row.tsx';
@@ -17,6 +18,7 @@ const states: readonly BuildSummary['state'][] = ['queued', 'running', 'succeede
 
 /** All builds, newest first, live. */
 export function BuildsScreen() {
+  useTitle('Builds');
   const filter: BuildFilter = route.useSearch();
   const builds = useBuilds(filter);
   const rows = builds.data?.pages.flatMap((page) => page.items) ?? [];

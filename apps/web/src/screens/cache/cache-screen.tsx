@@ -8,6 +8,7 @@ import { Command } from '../../components/copy-button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { formatBytes, plural } from '../../components/format.ts';
 import { Skeleton } from '../../components/skeleton.tsx';
+import { useTitle } from '../../components/use-title.ts';
 import { useCacheGraph } from '../../data/queries.ts';
 import { layoutForest } from '../../graph/layout.ts';
 import { bytesOf, weigh, type WeightKind } from '../../graph/weights.ts';
@@ -20,6 +21,7 @@ const route = getRouteApi('/shell/cache');
 
 /** Every snapshot of the farm: a forest of layers on base images. */
 export function CacheScreen() {
+  useTitle('Cache');
   const graph = useCacheGraph();
   return (
     <div className="page wide cache-page">

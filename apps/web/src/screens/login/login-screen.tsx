@@ -2,16 +2,18 @@ import './login.css';
 
 import { useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { useEffect, useState, type FormEvent } from 'react';
+import { useEffect, useRef, useState, type FormEvent } from 'react';
 
 import { Command } from '../../components/copy-button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
+import { useTitle } from '../../components/use-title.ts';
 import { openSession } from '../../data/api.ts';
 
 const route = getRouteApi('/login');
 
 /** Trades a token, or the one-time code in the link that `npm start` prints, for a session cookie. */
 export function LoginScreen() {
+  useTitle('Log in');
   const search = route.useSearch();
   const client = useQueryClient();
   const navigate = route.useNavigate();
@@ -34,7 +36,10 @@ export function LoginScreen() {
     }
   };
 
+  const consumed = useRef(false);
   useEffect(() => {
+    if (consumed.current) return;
+    consumed.current = true;
     const fragment = new URLSearchParams(location.hash.replace(/^#/, ''));
     const code = fragment.get('token') ?? fragment.get('code') ?? search.token ?? search.code;
     if (!code) return;

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useEffectEvent, useState } from 'react';
 
 /** A secret on the form. Values are never written to the browser's storage. */
 export interface SecretField {
@@ -50,10 +50,11 @@ function save(draft: Draft): void {
 /** What the user is writing; it survives a reload. */
 export function useDraft(): [Draft, (change: Partial<Draft>) => void] {
   const [draft, setDraft] = useState(load);
+  const keep = useEffectEvent(() => save(draft));
   useEffect(() => {
-    const timer = setTimeout(() => save(draft), 300);
+    const timer = setTimeout(() => keep(), 300);
     return () => clearTimeout(timer);
   }, [draft]);
-  useEffect(() => () => save(draft), [draft]);
+  useEffect(() => () => keep(), []);
   return [draft, (change) => setDraft((before) => ({ ...before, ...change }))];
 }

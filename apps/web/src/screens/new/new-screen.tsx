@@ -7,6 +7,7 @@ import { lazy, Suspense, useEffect, useEffectEvent, useMemo, useRef, useState } 
 
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { showToast } from '../../components/toasts.tsx';
+import { useTitle } from '../../components/use-title.ts';
 import { diagnosticsOf } from '../../data/api.ts';
 import { useBuildOnce, useSubmit } from '../../data/queries.ts';
 import { ContextPicker, type PickedContext } from './context-picker.tsx';
@@ -23,6 +24,7 @@ const SpecEditor = lazy(async () => ({ default: (await import('../../spec-editor
 
 /** Write a spec, see what it would do, submit it. */
 export function NewScreen() {
+  useTitle('New build');
   const navigate = useNavigate();
   const [draft, change] = useDraft();
   const [context, setContext] = useState<PickedContext | null>(null);

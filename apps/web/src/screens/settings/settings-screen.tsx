@@ -5,6 +5,7 @@ import { useNavigate } from '@tanstack/react-router';
 
 import { Command } from '../../components/copy-button.tsx';
 import { setTheme, useTheme, type Theme } from '../../components/theme.ts';
+import { useTitle } from '../../components/use-title.ts';
 import { showError } from '../../components/toasts.tsx';
 import { closeSession } from '../../data/api.ts';
 import { meQuery } from '../../data/queries.ts';
@@ -17,6 +18,7 @@ const themes: readonly { value: Theme; label: string }[] = [
 ];
 
 export function SettingsScreen() {
+  useTitle('Settings');
   return (
     <div className="page settings">
       <div className="page-head">
