@@ -29,7 +29,7 @@ Exit codes:
   130      the build was cancelled
 
 The farm's address and token come from --url and --token, LOAM_URL and LOAM_TOKEN, what \`loam login\` stored,
-or a farm that \`npm start\` started here ($LOAM_DATA/cli.json, or .loam/cli.json in this folder or one above).`;
+or a farm that \`npm start\` started here ($LOAM_DATA/cli.json, or .loam/cli.json in this folder or one above). LOAM_DEBUG=1 shows where an internal error came from.`;
 
 /** Runs one command line and resolves with its exit code. Never throws; errors go to standard error without a stack trace. */
 export async function runCli(argv: readonly string[], io: Io): Promise<number> {

@@ -27,8 +27,8 @@ export function systemIo(): Io {
   return {
     env: process.env,
     cwd: process.cwd(),
-    stdoutIsTerminal: process.stdout.isTTY,
-    stdinIsTerminal: process.stdin.isTTY,
+    stdoutIsTerminal: process.stdout.isTTY === true,
+    stdinIsTerminal: process.stdin.isTTY === true,
     columns: () => process.stdout.columns || 100,
     out: (data) => new Promise((resolve) => process.stdout.write(data, () => resolve())),
     err: (data) => void process.stderr.write(data),

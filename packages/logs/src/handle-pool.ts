@@ -8,12 +8,17 @@ interface Entry {
   users: number;
 }
 
-/** Keeps the segments that were written last open, at most `capacity` of them, so that thousands of logs leak no files. */
+/**
+ * Keeps the segments that were written last open. At most `capacity` are open at any time, those in use included: work on
+ * more of them waits.
+ */
 export class HandlePool {
   readonly #capacity: number;
   readonly #open: (directory: string, segment: SegmentFile) => Promise<FileHandle>;
   /** In order of last use. */
   readonly #entries = new Map<string, Entry>();
+  #busy = 0;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(capacity: number, open: (directory: string, segment: SegmentFile) => Promise<FileHandle>) {
     this.#capacity = capacity;
@@ -22,9 +27,26 @@ export class HandlePool {
 
   /** Calls `work` with the segment's handle, which stays open while it runs. */
   async use<T>(directory: string, segment: SegmentFile, work: (handle: FileHandle) => Promise<T>): Promise<T> {
+    if (this.#busy >= this.#capacity) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#busy++;
+    try {
+      return await this.#use(directory, segment, work);
+    } finally {
+      // A slot goes straight to who waits longest.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#busy--;
+    }
+  }
+
+  async #use<T>(directory: string, segment: SegmentFile, work: (handle: FileHandle) => Promise<T>): Promise<T> {
     let entry = this.#entries.get(segment.path);
     if (entry) this.#entries.delete(segment.path);
-    else entry = { handle: this.#open(directory, segment), users: 0 };
+    else {
+      await this.#shrink(this.#capacity - 1);
+      // Another caller may have opened it meanwhile.
+      entry = this.#entries.get(segment.path) ?? { handle: this.#open(directory, segment), users: 0 };
+    }
     this.#entries.set(segment.path, entry);
     entry.users++;
     try {
@@ -36,7 +58,6 @@ export class HandlePool {
     } finally {
       entry.users--;
       if (entry.users === 0 && this.#entries.get(segment.path) !== entry) await close(entry);
-      await this.#shrink();
     }
   }
 
@@ -49,13 +70,9 @@ export class HandlePool {
     }
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
-  async #shrink(): Promise<void> {
+  async #shrink(size: number): Promise<void> {
     for (const [path, entry] of this.#entries) {
-      if (this.#entries.size <= this.#capacity) return;
+      if (this.#entries.size <= size) return;
       if (entry.users > 0) continue;
       this.#entries.delete(path);
       await close(entry);

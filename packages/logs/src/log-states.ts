@@ -78,11 +78,17 @@ export class LogStates {
     for (const loading of this.#states.values()) await (await loading.catch(() => undefined))?.tail;
   }
 
+  /** Looks at a few of the oldest at a time, so that the cost of one call does not grow with their number. */
   async #forget(): Promise<void> {
-    for (const [logId, loading] of this.#states) {
-      if (this.#states.size <= statesMax) return;
+    for (let looks = 0; looks < 4 && this.#states.size > statesMax; looks++) {
+      const [oldest] = this.#states;
+      if (!oldest) return;
+      const [logId, loading] = oldest;
       const log = await loading.catch(() => undefined);
-      if (log?.users === 0 && this.#states.get(logId) === loading) this.#states.delete(logId);
+      if (this.#states.get(logId) !== loading) continue;
+      this.#states.delete(logId);
+      // In use for long, by a follower: that is as good as a recent use.
+      if (log && log.users > 0) this.#states.set(logId, loading);
     }
   }
 }

@@ -1,11 +1,13 @@
 import { LoamError, systemClock } from '@loam/base';
-import type { Build, LiveRequest } from '@loam/contracts';
+import type { Build, LiveRequest, Step } from '@loam/contracts';
 
 import type { CliContext } from '../context.ts';
 import { exitCodeOf, exitCodes } from '../exit-code.ts';
+import { StatusLine } from '../output/status-line.ts';
 import { BuildFollower, hasEnded, type FollowEvent } from './follower.ts';
 import { stayConnected } from './live.ts';
-import { createRenderer, summarize } from './renderer.ts';
+import { patiently } from './patiently.ts';
+import { createRenderer, describeRunning, summarize } from './renderer.ts';
 
 export interface FollowOptions {
   readonly json?: boolean;
@@ -62,20 +64,20 @@ export async function followBuild(cli: CliContext, buildId: string, options: Fol
     });
     if (failure !== undefined) throw failure;
     await fetchRest(cli, follower);
-    const build = await cli.client().build(buildId);
-    await show.end(build);
+    const build = await patiently(systemClock, () => cli.client().build(buildId));
+    show.summary(build);
     return exitCodeOf(build);
   } finally {
     cancelGrace?.();
     removeInterrupt();
-    await show.flushed();
+    await show.end();
   }
 }
 
 /** What the socket did not bring of the logs of a build that has ended. */
 async function fetchRest(cli: CliContext, follower: BuildFollower): Promise<void> {
   for (const { logId, offset } of follower.openLogs()) {
-    follower.log(logId, offset, await cli.client().log(logId, offset));
+    follower.log(logId, offset, await patiently(systemClock, () => cli.client().log(logId, offset)));
     follower.endLog(logId);
   }
 }
@@ -97,28 +99,36 @@ function onInterrupts(cli: CliContext, options: FollowOptions, buildId: string, 
 
 /** Where events go: lines for people, or one JSON value a line. */
 function createShow(cli: CliContext, options: FollowOptions) {
+  const { io } = cli;
   const style = cli.style();
-  const renderer = createRenderer({ style, columns: cli.io.columns(), plain: options.plainLog === true });
+  const renderer = createRenderer({ style, columns: io.columns(), plain: options.plainLog === true });
+  const steps = new Map<string, Step>();
+  const status = new StatusLine(io, systemClock, () =>
+    options.json ? '' : style.dim(describeRunning([...steps.values()], systemClock.now(), io.columns())),
+  );
   let written = Promise.resolve();
   let noted = '';
   const write = (text: string): void => {
-    if (text !== '') written = written.then(() => cli.io.out(text));
+    if (text !== '') written = written.then(() => status.write(text));
   };
   return {
     event(event: FollowEvent): void {
+      if (event.type === 'step' || event.type === 'progress') steps.set(event.step.position, event.step);
       write(options.json ? `${JSON.stringify(toJson(event))}\n` : renderer.render(event));
     },
     /** Tells of the connection, once. */
     note(text: string): void {
-      if (text !== '' && text !== noted) cli.io.err(`${style.dim(text)}\n`);
+      if (text !== '' && text !== noted) io.err(`${style.dim(text)}\n`);
       noted = text;
     },
-    async end(build: Build): Promise<void> {
+    summary(build: Build): void {
       const result = { type: 'result', state: build.state, exitCode: exitCodeOf(build), result: build.result };
       write(options.json ? `${JSON.stringify({ ...result, error: build.error })}\n` : summarize(build, style));
-      await written;
     },
-    flushed: () => written,
+    async end(): Promise<void> {
+      await written;
+      await status.end();
+    },
   };
 }
 

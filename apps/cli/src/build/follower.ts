@@ -4,6 +4,8 @@ import type { Build, LiveFrame, LiveRequest, Step } from '@loam/contracts';
 export type FollowEvent =
   | { readonly type: 'build'; readonly build: Build }
   | { readonly type: 'step'; readonly step: Step }
+  /** A running step got further: its phase or its bytes. */
+  | { readonly type: 'progress'; readonly step: Step }
   | { readonly type: 'log'; readonly step: Step; readonly offset: number; readonly bytes: Uint8Array }
   | { readonly type: 'log-end'; readonly step: Step };
 
@@ -34,6 +36,7 @@ export class BuildFollower {
   readonly #logs = new Map<string, LogState>();
   /** What was told of each step, by its position. */
   readonly #told = new Map<string, string>();
+  readonly #progress = new Map<string, string>();
   #build: Build | undefined;
 
   constructor(buildId: string, send: (request: LiveRequest) => void, tell: (event: FollowEvent) => void) {
@@ -125,7 +128,13 @@ export class BuildFollower {
     const isNews = this.#told.get(step.position) !== key;
     const log = this.#watch(step);
     if (log) log.step = step;
-    if (!isNews) return;
+    const progress = `${step.phase} ${step.currentBytes}`;
+    const hasMoved = this.#progress.get(step.position) !== progress;
+    this.#progress.set(step.position, progress);
+    if (!isNews) {
+      if (hasMoved && step.state === 'running') this.#tell({ type: 'progress', step });
+      return;
+    }
     this.#told.set(step.position, key);
     if (log && !log.ended && step.state !== 'running') log.held = step;
     else this.#tell({ type: 'step', step });

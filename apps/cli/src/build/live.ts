@@ -1,9 +1,10 @@
 import { WebSocket } from 'ws';
 
-import { LoamError, sleep, type Clock } from '@loam/base';
+import { LoamError, type Clock } from '@loam/base';
 import type { LiveFrame, LiveRequest } from '@loam/contracts';
 
 import type { Farm } from '../settings.ts';
+import { pause } from './patiently.ts';
 
 export interface LiveOptions {
   readonly farm: Farm;
@@ -35,7 +36,7 @@ export async function stayConnected(options: LiveOptions): Promise<void> {
     if (options.signal.aborted) return;
     if (outcome instanceof LoamError && (outcome.code !== 'cli.api-unreachable' || !everConnected)) throw outcome;
     options.onLost(retryMs);
-    await sleepUntil(options, retryMs);
+    await pause(options.clock, retryMs, options.signal).catch(() => undefined);
     retryMs = Math.min(retryMs * 2, lastRetryMs);
   }
 }
@@ -96,16 +97,4 @@ function connectOnce(options: LiveOptions, onOpen: () => void): Promise<LoamErro
       resolve(failure);
     });
   });
-}
-
-async function sleepUntil(options: LiveOptions, ms: number): Promise<void> {
-  // Unlike the clock's timers this one keeps the process alive: it is all that is left to wait for.
-  const keepAlive = setInterval(() => undefined, 1_000);
-  try {
-    await sleep(options.clock, ms, options.signal);
-  } catch (error) {
-    if (!options.signal.aborted) throw error;
-  } finally {
-    clearInterval(keepAlive);
-  }
 }

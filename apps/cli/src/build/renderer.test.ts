@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createStyle } from '../output/style.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import type { FollowEvent } from './follower.ts';
-import { createRenderer, summarize } from './renderer.ts';
+import { createRenderer, describeRunning, summarize } from './renderer.ts';
 import { sampleBuild, sampleStep } from './sample-build.ts';
 
 const style = createStyle('never', {}, false);
@@ -59,4 +59,19 @@ test('the exit code is that of the failed step, if a shell can tell it from our 
   expect(exitCodeOf(sampleBuild({ state: 'succeeded' }))).toBe(0);
   expect(exitCodeOf(sampleBuild({ state: 'cancelled' }))).toBe(130);
   expect(exitCodeOf(sampleBuild({ state: 'failed' }))).toBe(125);
+});
+
+test('what runs is told in one line that fits', () => {
+  const pull = sampleStep({
+    ...from,
+    state: 'running',
+    phase: 'downloading',
+    currentBytes: 5e6,
+    totalBytes: 2e7,
+    startedAt: 1000,
+  });
+  expect(describeRunning([pull, { ...run, startedAt: 4000 }, failed], 5500, 80)).toBe(
+    '[0] downloading 5.0 MB/20.0 MB 4.5 s  [1] 1.5 s',
+  );
+  expect(describeRunning([pull, run], 5500, 20)).toHaveLength(19);
 });

@@ -85,6 +85,8 @@ export function createRenderer(options: RendererOptions): Renderer {
           return build(event.build);
         case 'step':
           return stepLine(event.step);
+        case 'progress':
+          return '';
         case 'log': {
           const key = event.step.logId ?? event.step.position;
           let splitter = splitters.get(key);
@@ -102,6 +104,21 @@ export function createRenderer(options: RendererOptions): Renderer {
       }
     },
   };
+}
+
+/** What runs at the moment, in one line: steps with their phase, and for how long. */
+export function describeRunning(steps: readonly Step[], now: number, columns: number): string {
+  const parts = steps
+    .filter((step) => step.state === 'running')
+    .map((step) => {
+      const share =
+        step.totalBytes === null || step.currentBytes === null
+          ? ''
+          : ` ${formatBytes(step.currentBytes)}/${formatBytes(step.totalBytes)}`;
+      const time = step.startedAt === null ? '' : ` ${formatDuration(Math.max(0, now - step.startedAt))}`;
+      return `[${step.position}]${step.phase === null ? '' : ` ${step.phase}`}${share}${time}`;
+    });
+  return parts.join('  ').slice(0, Math.max(10, columns - 1));
 }
 
 /** How a step ended, in a few words. */

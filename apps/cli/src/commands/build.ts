@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 
-import { isLoamError } from '@loam/base';
-import type { Build, Client, SubmitBuild } from '@loam/contracts';
+import { systemClock } from '@loam/base';
+import type { SubmitBuild } from '@loam/contracts';
 
 import { followBuild } from '../build/follow.ts';
+import { patiently } from '../build/patiently.ts';
 import { prepareBuild, sendContext } from '../build/prepare.ts';
 import type { CliContext } from '../context.ts';
 import { exitCodes } from '../exit-code.ts';
@@ -53,7 +54,9 @@ async function run(cli: CliContext, folder: string, options: BuildOptions): Prom
   const client = cli.client();
   const prepared = await prepareBuild(cli, client, folder, { ...options, secret: options.secret ?? [] });
   await sendContext(cli, client, prepared, options.json === true);
-  const build = await submit(client, {
+  // The key makes a second try find the first one's build.
+  const key = randomUUID();
+  const body: SubmitBuild = {
     spec: prepared.text,
     ...(prepared.context && { context: prepared.context.digest }),
     ...(prepared.secrets.length > 0 && { secrets: prepared.secrets }),
@@ -63,7 +66,8 @@ async function run(cli: CliContext, folder: string, options: BuildOptions): Prom
     ...(options.timeout !== undefined && { timeoutMs: options.timeout }),
     ...(options.refresh && { refresh: true }),
     ...limits(options),
-  });
+  };
+  const build = await patiently(systemClock, () => client.submit(body, key), 2);
   if (!options.follow) {
     await (options.json ? cli.json(build) : cli.line(build.id));
     return;
@@ -78,18 +82,6 @@ function limits(options: BuildOptions): Pick<SubmitBuild, 'limits'> {
     ...(options.memory !== undefined && { memoryBytes: options.memory }),
   };
   return Object.keys(value).length > 0 ? { limits: value } : {};
-}
-
-/** Submits once, however often it has to be said: the key makes the second time find the first one's build. */
-async function submit(client: Client, body: SubmitBuild): Promise<Build> {
-  const key = randomUUID();
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await client.submit(body, key);
-    } catch (error) {
-      if (attempt === 3 || !isLoamError(error, 'cli.api-unreachable')) throw error;
-    }
-  }
 }
 
 function parseNumber(text: string): number {

@@ -4,7 +4,7 @@ import { LoamError } from '@loam/base';
 import { createClient } from '@loam/contracts';
 
 import type { CliContext } from '../context.ts';
-import { storeFarm } from '../settings.ts';
+import { storeFarm, type GlobalOptions } from '../settings.ts';
 import type { CommandFactory } from './command.ts';
 
 export const loginCommand: CommandFactory = (cli) =>
@@ -12,9 +12,11 @@ export const loginCommand: CommandFactory = (cli) =>
     .description(
       "store the farm's address and an API token for later commands; the token is read from standard input without --token",
     )
-    .action(async () => {
+    .action(async (_options: object, command: Command) => {
       const farm = cli.farm();
-      const token = farm.token ?? (await readToken(cli));
+      // A token that is stored already is what the user wants to replace.
+      const given = command.optsWithGlobals<GlobalOptions>().token ?? cli.io.env['LOAM_TOKEN'];
+      const token = given ?? (await readToken(cli));
       if (token === '') throw LoamError.of('cli.no-token', { url: farm.url });
       const me = await createClient({ url: farm.url, token }).me();
       const path = storeFarm({ url: farm.url, token }, cli.io);
