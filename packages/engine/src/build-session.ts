@@ -1,5 +1,5 @@
-import type { ResolvedImage, SnapshotName } from '@loam/backend';
-import { cancelled, LoamError, toLoamError, type StepId } from '@loam/base';
+import type { FetchProgress, ResolvedImage, SnapshotName } from '@loam/backend';
+import { cancelled, isLoamError, LoamError, toLoamError, type StepId } from '@loam/base';
 
 import type { BuildOutcome, BuildRequest } from './api.ts';
 import { copyStep } from './copy-step.ts';
@@ -23,6 +23,9 @@ interface Base {
   readonly snapshot: SnapshotName;
   readonly fetched: boolean;
 }
+
+/** How many builds in a row may drag ours down with them before we give up. */
+const fetchAttempts = 20;
 
 /** One build from its spec to its outcome. */
 export class BuildSession {
@@ -280,18 +283,23 @@ export class BuildSession {
     if (here !== undefined) return { snapshot: here, fetched: false };
     let toldAt = Number.NEGATIVE_INFINITY;
     let toldPhase = '';
-    const snapshot = await this.#lease.hold((lease) =>
-      fetcher.fetch(image, {
-        lease,
-        signal,
-        onProgress: ({ phase, currentBytes, totalBytes }) => {
-          const now = clock.monotonic();
-          if (phase === 'done' || (phase === toldPhase && now - toldAt < 200)) return;
-          [toldAt, toldPhase] = [now, phase];
-          reporter.progress({ phase, currentBytes, totalBytes });
-        },
-      }),
-    );
+    const onProgress = ({ phase, currentBytes, totalBytes }: FetchProgress): void => {
+      const now = clock.monotonic();
+      if (phase === 'done' || (phase === toldPhase && now - toldAt < 200)) return;
+      [toldAt, toldPhase] = [now, phase];
+      reporter.progress({ phase, currentBytes, totalBytes });
+    };
+    const snapshot = await this.#lease.hold(async (lease) => {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await fetcher.fetch(image, { lease, signal, onProgress });
+        } catch (error) {
+          // Fetches share their work: another build's cancellation may have ended ours, too.
+          const foreign = isLoamError(error, 'general.cancelled') && !signal.aborted;
+          if (!foreign || attempt === fetchAttempts) throw error;
+        }
+      }
+    });
     return { snapshot, fetched: true };
   }
 }
