@@ -40,8 +40,10 @@ export function logUrl(logId: string): string {
   return `/api/v1/logs/${encodeURIComponent(logId)}`;
 }
 
-export async function openSession(token: string): Promise<void> {
-  await api.raw('/session', { method: 'POST', body: { token } });
+/** Logs this browser in, with an API token or with the one-time code of a login link. */
+export async function openSession(secret: string): Promise<void> {
+  const body = secret.startsWith('loamlog_') ? { code: secret } : { token: secret };
+  await api.raw('/session', { method: 'POST', body });
 }
 
 export async function closeSession(): Promise<void> {

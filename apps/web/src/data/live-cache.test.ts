@@ -22,6 +22,11 @@ describe('withSummary', () => {
     expect(ids(withSummary(list, summary('z', 9, 'failed'), { state: 'running' }))).toEqual(['a:running']);
   });
 
+  it('leaves alone what belongs on a page that is not loaded', () => {
+    const list = { pages: [{ items: [summary('b', 5)], next: 'more' }], pageParams: [undefined] };
+    expect(withSummary(list, summary('old', 3), {})).toBe(list);
+  });
+
   it('asks the server when a search is on or the order is not clear', () => {
     expect(withSummary(pages(), summary('c', 3), { search: 'x' })).toBe('stale');
     expect(withSummary(pages(summary('b', 5)), summary('old', 3), {})).toBe('stale');

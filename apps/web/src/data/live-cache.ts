@@ -31,6 +31,9 @@ export function withSummary(pages: BuildPages, build: BuildSummary, filter: Buil
     return { ...pages, pages: pages.pages.with(number, { ...page, items }) };
   }
   if (!fits) return pages;
+  const oldest = pages.pages.at(-1);
+  const isBelow = oldest?.next != null && (oldest.items.at(-1)?.createdAt ?? 0) > build.createdAt;
+  if (isBelow) return pages;
   if (filter.search !== undefined && filter.search !== '') return 'stale';
   const [first, ...rest] = pages.pages;
   if (first === undefined) return 'stale';
@@ -57,7 +60,7 @@ export function applyFrame(client: QueryClient, frame: LiveFrame): void {
       for (const [key, pages] of client.getQueriesData<BuildPages>({ queryKey: ['builds'] })) {
         if (pages === undefined) continue;
         const next = withSummary(pages, frame.build, (key[1] ?? {}) as BuildFilter);
-        if (next === 'stale') void client.invalidateQueries({ queryKey: key, exact: true });
+        if (next === 'stale') void client.invalidateQueries({ queryKey: key, exact: true }, { cancelRefetch: false });
         else client.setQueryData(key, next);
       }
       break;

@@ -105,7 +105,7 @@ export function Icicle({ nodes, layout, labels, matches, selected, onSelect }: I
       <div className="icicle-foot">
         <span className="legend">
           <i className="stratum-from" /> from <i className="stratum-run" /> run <i className="stratum-copy" /> copy
-          <span className="wide-only">, pale: on no agent</span>
+          <span className="wide-only soft">(pale: on no agent)</span>
         </span>
         <span className="truncate grow soft mono" aria-live="polite">
           {shown === -1 ? '' : describe(nodes[shown]!, layout, shown)}
