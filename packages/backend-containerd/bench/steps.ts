@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 
 import type { SnapshotName, Store, TreeEntry } from '@loam/backend';
+import { connect, type Containerd } from '@loam/containerd';
 import { startContainerd } from '@loam/testkit';
 
 import { busyboxBase, openTestBackend, testPlatform, type TestBackend } from '../src/test-backend.ts';
@@ -84,6 +85,20 @@ function file(path: string, sizeBytes: number): TreeEntry {
 
 const directory: TreeEntry = { kind: 'directory', path: 'src', uid: 0, gid: 0, mode: 0o755, mtimeMs: 0 };
 
+/** The same client, with the time of each call that a step makes. */
+function traced(client: Containerd, times: Times): Containerd {
+  const wrap = <T extends object>(name: string, api: T): T =>
+    new Proxy(api, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) =>
+          timed(times, `${name}.${String(key)}`, () => value.apply(target, args) as Promise<unknown>);
+      },
+    });
+  return { ...client, containers: wrap('containers', client.containers), tasks: wrap('tasks', client.tasks) };
+}
+
 function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
@@ -94,7 +109,9 @@ function medians(times: Times): Record<string, number> {
 
 const server = await startContainerd();
 try {
-  const test = await openTestBackend(server);
+  const calls: Times = {};
+  const client = traced(connect({ address: server.address, namespace: 'bench' }), calls);
+  const test = await openTestBackend(server, { client });
   const base = await busyboxBase(test);
   await runSteps(test, base, {});
   const rounds: number[] = [];
@@ -110,6 +127,7 @@ try {
   const result = {
     msPerStep: Math.round(median(rounds) * 10) / 10,
     step: medians(runTimes),
+    calls: medians(calls),
     copy1000: medians(small),
     copy200MB: medians(large),
   };

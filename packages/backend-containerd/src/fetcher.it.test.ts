@@ -41,7 +41,11 @@ async function open(options: Partial<ContainerdBackendOptions> = {}): Promise<Te
 
 async function withLease<T>({ backend }: TestBackend, use: (lease: Lease) => Promise<T>): Promise<T> {
   const lease = await backend.store.lease('test');
-  return use(lease).finally(() => lease.release());
+  try {
+    return await use(lease);
+  } finally {
+    await lease.release();
+  }
 }
 
 function pull(test: TestBackend, reference: string): Promise<SnapshotName> {

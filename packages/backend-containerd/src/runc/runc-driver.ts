@@ -13,7 +13,7 @@ import { tarHeaderOf } from '../tar/tar-writer.ts';
 import { detectHostFeatures, hasProcesses, wasOutOfMemory } from './cgroup.ts';
 import { FifoPool } from './fifo-pool.ts';
 import { FifoStdio } from './fifo-stdio.ts';
-import { mountPoints, mountSnapshot, unmount } from './host-mount.ts';
+import { allowMountAgain, mountPoints, mountSnapshot, unmount, unsynced } from './host-mount.ts';
 import { HostTree } from './host-tree.ts';
 import { LayerWriter } from './layer-writer.ts';
 import { NameFiles } from './name-files.ts';
@@ -137,11 +137,12 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
     snapshotLabels: () => ({}),
     layerItems,
     async writeLayer(mounts, layer) {
-      const tree = await mountTree(mounts, false);
+      const tree = await mountTree(unsynced(mounts), false);
       try {
         await new LayerWriter(tree.directory, layer).write();
       } finally {
         await tree.release();
+        await allowMountAgain(mounts);
       }
     },
     async openTree(_key, mounts): Promise<TreeReader> {
