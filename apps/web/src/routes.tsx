@@ -16,14 +16,14 @@ const root = createRootRoute({
   notFoundComponent: NotFound,
 });
 
+// Not `/login`: that is the farm's own, where the one-time links lead that it prints.
 const login = createRoute({
   getParentRoute: () => root,
-  path: '/login',
-  validateSearch: (search: Record<string, unknown>): { next?: string; token?: string; code?: string } => ({
-    ...(text(search['next']) ? { next: text(search['next'])! } : {}),
-    ...(text(search['token']) ? { token: text(search['token'])! } : {}),
-    ...(text(search['code']) ? { code: text(search['code'])! } : {}),
-  }),
+  path: '/log-in',
+  validateSearch: (search: Record<string, unknown>): { next?: string } => {
+    const next = text(search['next']);
+    return next ? { next } : {};
+  },
   component: lazyRouteComponent(() => import('./screens/login/login-screen.tsx'), 'LoginScreen'),
 });
 

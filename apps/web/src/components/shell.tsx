@@ -23,8 +23,8 @@ export function Shell() {
   useEffect(
     () =>
       onUnauthorised(() => {
-        if (location.pathname === '/login') return;
-        void navigate({ to: '/login', search: { next: location.pathname + location.search + location.hash } });
+        if (location.pathname === '/log-in') return;
+        void navigate({ to: '/log-in', search: { next: location.pathname + location.search + location.hash } });
       }),
     [navigate],
   );

@@ -40,10 +40,9 @@ export function logUrl(logId: string): string {
   return `/api/v1/logs/${encodeURIComponent(logId)}`;
 }
 
-/** Logs this browser in, with an API token or with the one-time code of a login link. */
-export async function openSession(secret: string): Promise<void> {
-  const body = secret.startsWith('loamlog_') ? { code: secret } : { token: secret };
-  await api.raw('/session', { method: 'POST', body });
+/** Logs this browser in with an API token. */
+export async function openSession(token: string): Promise<void> {
+  await api.raw('/session', { method: 'POST', body: { token } });
 }
 
 export async function closeSession(): Promise<void> {

@@ -31,6 +31,8 @@ async function load(logId: string, store: LogStore, live: LiveSocket, signal: Ab
     });
     const bytes = new Uint8Array(await response.arrayBuffer());
     store.append(from, bytes);
+    const size = Number(response.headers.get('loam-log-size'));
+    if (response.headers.get('loam-log-ended') === 'true' && store.size === size) store.finish();
     if (bytes.length < rangeBytes) break;
   }
   if (signal.aborted || store.complete) return;

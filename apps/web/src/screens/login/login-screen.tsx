@@ -2,16 +2,16 @@ import './login.css';
 
 import { useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { useEffect, useRef, useState, type FormEvent } from 'react';
+import { useState, type FormEvent } from 'react';
 
 import { Command } from '../../components/copy-button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { useTitle } from '../../components/use-title.ts';
 import { openSession } from '../../data/api.ts';
 
-const route = getRouteApi('/login');
+const route = getRouteApi('/log-in');
 
-/** Trades a token, or the one-time code in the link that `npm start` prints, for a session cookie. */
+/** Trades an API token for a session cookie. The one-time links that `npm start` prints log in without this page. */
 export function LoginScreen() {
   useTitle('Log in');
   const search = route.useSearch();
@@ -35,19 +35,6 @@ export function LoginScreen() {
       setBusy(false);
     }
   };
-
-  const consumed = useRef(false);
-  useEffect(() => {
-    if (consumed.current) return;
-    consumed.current = true;
-    const fragment = new URLSearchParams(location.hash.replace(/^#/, ''));
-    const code = fragment.get('token') ?? fragment.get('code') ?? search.token ?? search.code;
-    if (!code) return;
-    // Out of the address before anything else: it must not stay in the history or be shared.
-    history.replaceState(history.state, '', '/login');
-    void open(code);
-    // oxlint-disable-next-line react-hooks/exhaustive-deps -- once, with the link as it was opened
-  }, []);
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -91,5 +78,5 @@ export function LoginScreen() {
 
 /** Only places on this farm: a link must not lead elsewhere after a login. */
 function safeNext(next: string | undefined): string {
-  return next !== undefined && /^\/(?![/\\])/.test(next) && !next.startsWith('/login') ? next : '/';
+  return next !== undefined && /^\/(?![/\\])/.test(next) && !next.startsWith('/log-in') ? next : '/';
 }

@@ -58,7 +58,7 @@ export function PlanPanel({ spec, pool, context, refresh, wrong }: PlanPanelProp
         <>
           <ol className={`plan-steps${old ? ' plan-old' : ''}`}>
             {steps.map((step) => (
-              <PlanRow key={step.position} step={step} />
+              <PlanRow key={step.position} step={step} explain={plan.data?.agentName != null} />
             ))}
           </ol>
           <p className="plan-foot faint">
@@ -72,7 +72,8 @@ export function PlanPanel({ spec, pool, context, refresh, wrong }: PlanPanelProp
   );
 }
 
-function PlanRow({ step }: { step: PlannedStep }) {
+/** `explain` is off where every step would give the same reason, which stands below them once. */
+function PlanRow({ step, explain }: { step: PlannedStep; explain: boolean }) {
   return (
     <li className="plan-step" style={{ paddingLeft: 12 + 12 * step.stage.length }}>
       <div className="row">
@@ -85,7 +86,7 @@ function PlanRow({ step }: { step: PlannedStep }) {
         </span>
         {step.sizeBytes === null ? null : <span className="faint numbers">{formatBytes(step.sizeBytes)}</span>}
       </div>
-      {step.reason === null ? null : <p className="soft plan-reason">{step.reason}</p>}
+      {step.reason === null || !explain ? null : <p className="soft plan-reason">{step.reason}</p>}
     </li>
   );
 }

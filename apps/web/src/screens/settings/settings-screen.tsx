@@ -36,7 +36,7 @@ function Farm() {
   const navigate = useNavigate();
   const logOut = () => {
     closeSession()
-      .then(() => navigate({ to: '/login' }))
+      .then(() => navigate({ to: '/log-in' }))
       .catch(showError);
   };
   return (
