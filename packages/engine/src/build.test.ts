@@ -312,7 +312,7 @@ describe('nested builds', () => {
       `(${nested('one')} ${nested('two')} (from base) ${copyFrom('one', 'etc')} ${copyFrom('two', 'etc')})`,
     );
     expect(built.outcome.kind).toBe('succeeded');
-    expect([built.end('one/1')?.outcome, built.end('two/1')?.outcome].toSorted()).toEqual(['built', 'shared']);
+    expect(new Set([built.end('one/1')?.outcome, built.end('two/1')?.outcome])).toEqual(new Set(['built', 'shared']));
     expect([built.log('one/1'), built.log('two/1')]).toEqual(['same\n', 'same\n']);
     expect(world.sandbox.runs).toHaveLength(3);
   });
