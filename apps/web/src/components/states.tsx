@@ -56,10 +56,6 @@ export function BuildBadge({ build }: { build: Pick<BuildSummary, 'state' | 'can
   return <Badge look={buildLooks[build.state]} {...(ending ? { text: 'Cancelling' } : {})} />;
 }
 
-export function BuildGlyph({ state }: { state: BuildSummary['state'] }) {
-  return <Glyph {...buildLooks[state]} />;
-}
-
 export function StepGlyph({ state }: { state: Step['state'] }) {
   return <Glyph {...stepLooks[state]} />;
 }

@@ -12,11 +12,8 @@ export interface Palette {
   readonly run: string;
   readonly copy: string;
   readonly text: string;
-  readonly textFaint: string;
-  readonly line: string;
   readonly ink: string;
   readonly match: string;
-  readonly ground: string;
   readonly font: string;
 }
 

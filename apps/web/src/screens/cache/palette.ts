@@ -13,11 +13,8 @@ export function readPalette(element: HTMLElement): Palette {
     run: colour('stratum-run'),
     copy: colour('stratum-copy'),
     text: colour('stratum-text'),
-    textFaint: colour('text-faint'),
-    line: colour('line'),
     ink: colour('ink'),
     match: colour('clay'),
-    ground: colour('surface'),
     font: `12px ${getComputedStyle(document.documentElement).getPropertyValue('--font-mono')}`,
   };
   probe.remove();
