@@ -253,14 +253,14 @@ export class BuildSession {
   }
 
   #code(step: ResolvedStep, parent: SnapshotName, source: SnapshotName | undefined): StepCode {
-    const { store, sandbox, clock, platform, hostname = 'builder' } = this.#parts;
+    const { store, sandbox, clock, hostname = 'builder' } = this.#parts;
     const { secrets, limits, stepTimeoutMs: timeoutMs, context } = this.#request;
     return (handle) =>
       this.#lease.hold((lease) => {
         const code =
           step.kind === 'run'
-            ? runStep(step, { store, sandbox, platform, hostname, lease, parent, secrets, limits, timeoutMs })
-            : copyStep(step, { store, clock, rules: rulesFor(platform), lease, parent, context, source });
+            ? runStep(step, { store, sandbox, hostname, lease, parent, secrets, limits, timeoutMs })
+            : copyStep(step, { store, clock, rules: rulesFor(step.platform), lease, parent, context, source });
         return code(handle);
       });
   }

@@ -2,6 +2,7 @@ import type { Lease, SnapshotName, Store, TreeReader } from '@loam/backend';
 import { isLoamError, type Clock } from '@loam/base';
 import type { ContextSource } from '@loam/context';
 
+import { abandonAfter } from './abandon.ts';
 import { contextEntries, totalSize } from './copy-from-context.ts';
 import { buildEntries } from './copy-from-build.ts';
 import { CopyLayer, type SourceEntry } from './copy-layer.ts';
@@ -65,8 +66,7 @@ export function copyStep(step: ResolvedCopy, options: CopyStepOptions): StepCode
         const snapshot = await store.commit(working, step.id as string as SnapshotName, stepLabels(step));
         return { snapshot, sizeBytes: (await store.usage(snapshot.name)).sizeBytes };
       } catch (error) {
-        await store.abandon(working);
-        throw deepestFailure(error);
+        throw await abandonAfter(deepestFailure(error), store, working);
       }
     } finally {
       for (const reader of readers) await reader.close();

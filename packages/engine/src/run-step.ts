@@ -9,19 +9,18 @@ import type {
   Store,
   WorkingSnapshot,
 } from '@loam/backend';
-import { isLoamError, LoamError, type StepId } from '@loam/base';
+import { LoamError, type StepId } from '@loam/base';
 
+import { abandonAfter } from './abandon.ts';
 import { ExecutionFailure, type ExecutionHandle, type StepCode } from './executions.ts';
 import { rulesFor } from './platform/rules.ts';
 import { stepLabels } from './step-labels.ts';
 import { readCacheOptions } from './step-options.ts';
 import type { ResolvedRun } from './step-resolver.ts';
-import type { Platform } from '@loam/backend';
 
 export interface RunStepOptions {
   readonly store: Store;
   readonly sandbox: Sandbox;
-  readonly platform: Platform;
   readonly hostname: string;
   readonly lease: Lease;
   readonly parent: SnapshotName;
@@ -51,9 +50,7 @@ export function runStep(step: ResolvedRun, options: RunStepOptions): StepCode {
       const snapshot = await store.commit(working, step.id as string as SnapshotName, stepLabels(step));
       return { snapshot, sizeBytes: (await store.usage(snapshot.name)).sizeBytes, exit };
     } catch (error) {
-      // What will not die still holds its files; the back end has put them under quarantine.
-      if (working && !isLoamError(error, 'backend.will-not-die')) await store.abandon(working);
-      throw error;
+      throw working ? await abandonAfter(error, store, working) : error;
     }
   };
 }
@@ -72,7 +69,7 @@ function run(
   return options.sandbox.run(
     {
       label: runLabel(step.id),
-      platform: options.platform,
+      platform: step.platform,
       working,
       argv: [...shell, command],
       workdir,
@@ -154,7 +151,7 @@ async function acquireCaches(
 async function cacheOwner(step: ResolvedRun, options: RunStepOptions): Promise<{ uid: number; gid: number }> {
   const { user } = step.state;
   if (user.kind === 'id') return { uid: user.uid, gid: user.gid };
-  if (!rulesFor(options.platform).numericOwners) return { uid: 0, gid: 0 };
+  if (!rulesFor(step.platform).numericOwners) return { uid: 0, gid: 0 };
   const tree = await options.store.tree(options.parent);
   try {
     const { uid, gid } = await tree.owner(user);

@@ -70,6 +70,19 @@ export interface CopyBuildRecord extends RecordBase {
   readonly user: User;
 }
 
+/** What of a project's entry stands in a record: a manifest may come to carry more than that. */
+export function recordedEntry(entry: ContextEntry): ContextEntry {
+  const { path } = entry;
+  switch (entry.kind) {
+    case 'file':
+      return { kind: 'file', path, sizeBytes: entry.sizeBytes, mode: entry.mode, digest: entry.digest };
+    case 'directory':
+      return { kind: 'directory', path };
+    case 'symlink':
+      return { kind: 'symlink', path, target: entry.target };
+  }
+}
+
 /** SHA-256 of the record's canonical JSON. */
 export function stepId(record: StepRecord): StepId {
   return createHash('sha256').update(canonicalJson(record)).digest('hex') as StepId;

@@ -15,7 +15,7 @@ import { rulesFor, type Destination, type PlatformRules } from './platform/rules
 import type { Stage, StageStep } from './stage.ts';
 import { blame } from './step-error.ts';
 import { networkOf } from './step-options.ts';
-import { stepId, stepRecordFormat, type StepRecord } from './step-record.ts';
+import { recordedEntry, stepId, stepRecordFormat, type StepRecord } from './step-record.ts';
 import { initialState, nextState, type StepState } from './step-state.ts';
 
 interface ResolvedBase {
@@ -24,6 +24,8 @@ interface ResolvedBase {
   readonly parentId: StepId;
   readonly record: StepRecord;
   readonly state: StepState;
+  /** The base image's, with its OS build on Windows. */
+  readonly platform: Platform;
 }
 export interface ResolvedRun extends ResolvedBase {
   readonly kind: 'run';
@@ -127,7 +129,7 @@ export class StepResolver {
       }
       const step = pending.shift() as StageStep;
       const parentId = steps.at(-1)?.id ?? fromId;
-      const common = { place: step.place, parentId, state };
+      const common = { place: step.place, parentId, state, platform: image.platform };
       try {
         const resolved = await blame<ResolvedStep | Unresolved>(step.place, () =>
           op.kind === 'run'
@@ -162,7 +164,7 @@ export class StepResolver {
     stage: Stage,
     image: ResolvedImage,
     op: RunOp,
-    common: { place: StepPlace; parentId: StepId; state: StepState },
+    common: Omit<ResolvedBase, 'id' | 'record'>,
     base: { format: typeof stepRecordFormat; platform: string },
     rules: PlatformRules,
   ): Promise<ResolvedRun | Unresolved> {
@@ -193,7 +195,7 @@ export class StepResolver {
   async #resolveCopy(
     stage: Stage,
     op: CopyOp,
-    common: { place: StepPlace; parentId: StepId; state: StepState },
+    common: Omit<ResolvedBase, 'id' | 'record'>,
     base: { format: typeof stepRecordFormat; platform: string },
     rules: PlatformRules,
     queries: Map<CopyOp, Promise<ContextItem[]>>,
@@ -206,7 +208,8 @@ export class StepResolver {
     if (op.from.kind === 'context') {
       const items = await queries.get(op);
       if (!items) return { place, reason: 'the project’s files are not known here', certainMiss: false };
-      const record: StepRecord = { ...shared, kind: 'copy-context', items };
+      const recorded = items.map(({ path, entries }) => ({ path, entries: entries.map(recordedEntry) }));
+      const record: StepRecord = { ...shared, kind: 'copy-context', items: recorded };
       return { kind: 'copy', op, destination, items, record, id: stepId(record), ...common };
     }
     const source = stage.scope.get(op.from.name);

@@ -1,0 +1,83 @@
+import { FileTree } from '@loam/backend/memory';
+import { describe, expect, it } from 'vitest';
+
+import { makeWorld } from '../test-world.ts';
+import { linuxRules } from './linux.ts';
+import { windowsRules } from './windows.ts';
+
+describe('paths on Linux', () => {
+  it('are joined to the working directory unless absolute, and cleaned', () => {
+    const cases = [
+      ['/', 'a', '/a'],
+      ['/a', 'b/../c/', '/a/c'],
+      ['/a', '/x//y/.', '/x/y'],
+      ['/a', '../../..', '/'],
+      ['/a', '', '/a'],
+      ['/', '//x', '/x'],
+      ['/a', 'C:\\x', '/a/C:\\x'],
+    ] as const;
+    for (const [workdir, path, expected] of cases) expect(linuxRules.absolute(workdir, path)).toBe(expected);
+  });
+
+  it('are directories for a copy only when they end in "/"', () => {
+    expect(linuxRules.destination('/w', 'x/')).toEqual({ path: '/w/x', isDirectory: true });
+    expect(linuxRules.destination('/w', '/x')).toEqual({ path: '/x', isDirectory: false });
+    expect(linuxRules.destination('/w', 'x\\')).toEqual({ path: '/w/x\\', isDirectory: false });
+    expect(linuxRules.treePath('/usr/lib')).toBe('usr/lib');
+  });
+});
+
+describe('paths on Windows', () => {
+  it('get the drive of the working directory, and back slashes', () => {
+    const cases = [
+      ['C:\\', 'a', 'C:\\a'],
+      ['C:\\a', 'b/c/', 'C:\\a\\b\\c'],
+      ['C:\\a', '/x', 'C:\\x'],
+      ['D:\\a', '\\x\\y', 'D:\\x\\y'],
+      ['C:\\a', 'd:/x/../y', 'D:\\y'],
+      ['C:\\a', '..\\..\\..', 'C:\\'],
+      ['C:\\a', 'C:\\', 'C:\\'],
+      ['C:\\', '', 'C:\\'],
+    ] as const;
+    for (const [workdir, path, expected] of cases) expect(windowsRules.absolute(workdir, path)).toBe(expected);
+  });
+
+  it('are directories for a copy when they end in either slash, and lie in the tree without drive', () => {
+    expect(windowsRules.destination('C:\\w', 'C:\\out\\')).toEqual({ path: 'C:\\out', isDirectory: true });
+    expect(windowsRules.destination('C:\\w', 'out/')).toEqual({ path: 'C:\\w\\out', isDirectory: true });
+    expect(windowsRules.destination('C:\\w', 'out')).toEqual({ path: 'C:\\w\\out', isDirectory: false });
+    expect(windowsRules.treePath('C:\\Program Files\\x')).toBe('Program Files/x');
+    expect(windowsRules.treePath('C:\\')).toBe('');
+  });
+});
+
+it('a Windows build takes shell, user, paths and environment by the rules of Windows', async () => {
+  const base = new FileTree();
+  base.makeDirectories('bin');
+  base.writeFile('bin/cmd', 'cmd');
+  base.writeFile('etc-passwd', '');
+  base.makeDirectories('etc');
+  base.writeFile('etc/passwd', 'ContainerAdministrator:x:93:93::/:\n');
+  const world = makeWorld({
+    base,
+    platform: { os: 'windows', architecture: 'amd64', osVersion: '10.0.20348.2700' },
+    config: { env: [['Path', 'C:\\Windows']] },
+    program: () => Promise.resolve({ kind: 'exited', code: 0 }),
+  });
+  const ops =
+    '(workdir /src) (env PATH /bin) (copy (src f) (dst "C:\\\\out\\\\")) (run (cache (nuget (target /cache))) (shell build))';
+  const { outcome, end } = await world.build(`((from base) ${ops})`, { files: { f: 'x' } });
+  if (outcome.kind !== 'succeeded') throw new Error(JSON.stringify(outcome));
+  expect(end('1')?.record).toMatchObject({
+    destination: 'C:\\out/',
+    user: { kind: 'name', name: 'ContainerAdministrator' },
+  });
+  expect(end('2')?.record).toMatchObject({
+    platform: 'windows/amd64:10.0.20348.2700',
+    shell: ['cmd', '/S', '/C'],
+    workdir: 'C:\\src',
+    env: [['PATH', '/bin']],
+    caches: [{ id: 'nuget', target: 'C:\\cache' }],
+  });
+  expect(await world.text(outcome.snapshot, 'out/f')).toBe('x');
+});
