@@ -10,7 +10,7 @@ import { ignoreOsVersion } from '../fetcher/platform-match.ts';
 import type { HostRun, PlatformDriver, RunPreparation } from '../platform-driver.ts';
 import type { TarItem } from '../tar/tar-writer.ts';
 import { tarHeaderOf } from '../tar/tar-writer.ts';
-import { detectHostFeatures, hasProcesses, wasOutOfMemory } from './cgroup.ts';
+import { detectHostFeatures, hasProcesses, wasOutOfMemory } from './host-features.ts';
 import { FifoPool } from './fifo-pool.ts';
 import { FifoStdio } from './fifo-stdio.ts';
 import { allowMountAgain, mountPoints, mountSnapshot, unmount, unsynced } from './host-mount.ts';

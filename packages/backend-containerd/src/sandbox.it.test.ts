@@ -1,0 +1,277 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+import type { RunExit, RunIo, RunRequest, SnapshotName, TreeEntry, User, WorkingSnapshot } from '@loam/backend';
+import { startContainerd, type ContainerdServer } from '@loam/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import type { ContainerdBackendOptions } from './backend.ts';
+import { detectHostFeatures } from './runc/host-features.ts';
+import { busyboxBase, openTestBackend, testPlatform, type TestBackend } from './test-backend.ts';
+
+let server: ContainerdServer;
+const opened: TestBackend[] = [];
+
+beforeAll(async () => {
+  server = await startContainerd();
+});
+afterAll(() => server.stop());
+afterEach(async () => {
+  for (const test of opened.splice(0)) {
+    const left = await test.leftovers();
+    await test.close();
+    expect(left).toEqual([]);
+  }
+});
+
+async function open(
+  options: Partial<ContainerdBackendOptions> = {},
+): Promise<{ test: TestBackend; base: SnapshotName }> {
+  const test = await openTestBackend(server, options);
+  opened.push(test);
+  return { test, base: await busyboxBase(test) };
+}
+
+interface Setup extends Partial<RunRequest> {
+  readonly stdin?: AsyncIterable<Uint8Array>;
+  readonly signal?: AbortSignal;
+}
+
+async function runOn(
+  { backend }: TestBackend,
+  working: WorkingSnapshot,
+  script: string,
+  { stdin, signal, ...fields }: Setup = {},
+): Promise<{ exit: RunExit; stdout: string }> {
+  let stdout = '';
+  const io: RunIo = {
+    onOutput: (stream, bytes) => {
+      if (stream === 'stdout') stdout += Buffer.from(bytes).toString();
+    },
+    ...(stdin === undefined ? {} : { stdin }),
+  };
+  const request: RunRequest = {
+    label: 'test',
+    platform: testPlatform,
+    working,
+    argv: ['/bin/sh', '-c', script],
+    workdir: '/',
+    env: [['PATH', '/bin:/usr/bin']],
+    user: { kind: 'id', uid: 0, gid: 0 },
+    mounts: [],
+    secrets: [],
+    network: 'none',
+    hostname: 'builder',
+    limits: {},
+    ...fields,
+  };
+  const exit = await backend.sandbox.run(request, io, signal ?? new AbortController().signal);
+  return { exit, stdout };
+}
+
+/** Gives a working snapshot for as long as `use` takes. */
+async function onWorking<T>(
+  { backend }: TestBackend,
+  parent: SnapshotName,
+  use: (working: WorkingSnapshot) => Promise<T>,
+): Promise<T> {
+  const lease = await backend.store.lease('test');
+  const working = await backend.store.prepare(parent, 'run', lease);
+  try {
+    return await use(working);
+  } finally {
+    await backend.store.abandon(working);
+    await lease.release();
+  }
+}
+
+function step(test: TestBackend, parent: SnapshotName, name: string, script: string): Promise<SnapshotName> {
+  return onWorking(test, parent, async (working) => {
+    expect((await runOn(test, working, script)).exit).toEqual({ kind: 'exited', code: 0 });
+    return (await test.backend.store.commit(working, name as SnapshotName, {})).name;
+  });
+}
+
+describe('depth', () => {
+  it(
+    '130 steps in one build work, and a copy, a read and a named user on top of them',
+    { timeout: 120_000 },
+    async () => {
+      const { test, base } = await open();
+      let top = base;
+      for (let depth = 0; depth < 120; depth++) top = await step(test, top, `depth-${depth}`, `echo ${depth} > /last`);
+      const { store } = test.backend;
+      const lease = await store.lease('test');
+      const working = await store.prepare(top, 'layer', lease);
+      await store.applyLayer(working, entries([{ ...meta, kind: 'directory', path: 'etc/extra', mode: 0o755 }]));
+      ({ name: top } = await store.commit(working, 'copied' as SnapshotName, {}));
+      await lease.release();
+      for (let depth = 0; depth < 10; depth++) top = await step(test, top, `later-${depth}`, 'test -d /etc/extra');
+      const tree = await store.tree(top);
+      expect((await tree.resolve('/usr/bin/last/../../last')).entry).toBeDefined();
+      await tree.close();
+      // Its user files are 130 layers down, below an /etc that has others.
+      const named = await onWorking(test, top, (on) => runOn(test, on, 'id -u; echo $HOME', { user: name('opam') }));
+      expect(named.stdout).toBe('1000\n/home/opam\n');
+    },
+  );
+});
+
+describe('users', () => {
+  it('HOME is the home of the user, unless the environment says another; root has /root, an unknown uid /', async () => {
+    const { test, base } = await open();
+    const home = async (user: User, env: RunRequest['env'] = []): Promise<string> =>
+      (await onWorking(test, base, (working) => runOn(test, working, 'echo $HOME', { user, env }))).stdout.trim();
+    expect(await home({ kind: 'id', uid: 0, gid: 0 })).toBe('/root');
+    expect(await home({ kind: 'id', uid: 1000, gid: 1000 })).toBe('/home/opam');
+    expect(await home(name('opam'))).toBe('/home/opam');
+    expect(await home({ kind: 'id', uid: 77, gid: 77 })).toBe('/');
+    expect(await home(name('opam'), [['HOME', '/own']])).toBe('/own');
+  });
+});
+
+describe('endings', () => {
+  it('an abort at any moment of a run ends as cancelled, and leaves nothing', { timeout: 60_000 }, async () => {
+    const { test, base } = await open();
+    for (const delayMs of [0, 1, 3, 6, 10, 20, 40, 70, 120]) {
+      const abort = new AbortController();
+      const running = onWorking(test, base, (working) => runOn(test, working, 'sleep 20', { signal: abort.signal }));
+      setTimeout(() => abort.abort(), delayMs);
+      await expect(running).rejects.toMatchObject({ code: 'general.cancelled' });
+    }
+  });
+
+  it('a process that hears SIGTERM can end by itself', async () => {
+    const { test, base } = await open({ killGraceMs: 10_000 });
+    const abort = new AbortController();
+    const began = performance.now();
+    const script = "trap 'exit 0' TERM; sleep 30 & wait";
+    const running = onWorking(test, base, (working) => runOn(test, working, script, { signal: abort.signal }));
+    setTimeout(() => abort.abort(), 300);
+    await expect(running).rejects.toMatchObject({ code: 'general.cancelled' });
+    expect(performance.now() - began).toBeLessThan(8000);
+  });
+
+  it('what is not seen dead in time is will-not-die, and the next life removes it', async () => {
+    const { test, base } = await open({ killGraceMs: 0, killTimeoutMs: 0, warn: () => undefined });
+    const abort = new AbortController();
+    const lease = await test.backend.store.lease('test');
+    const working = await test.backend.store.prepare(base, 'run', lease);
+    const running = runOn(test, working, 'sleep 30', { signal: abort.signal });
+    setTimeout(() => abort.abort(), 300);
+    await expect(running).rejects.toMatchObject({ code: 'backend.will-not-die' });
+    await test.backend.settled();
+    const reborn = await test.crash();
+    await reborn.store.reconcile();
+  });
+
+  it('standard input that breaks ends the run with its error', async () => {
+    const { test, base } = await open();
+    async function* broken(): AsyncIterable<Uint8Array> {
+      yield Buffer.from('first\n');
+      await Promise.resolve();
+      throw new Error('the source is gone');
+    }
+    await expect(onWorking(test, base, (on) => runOn(test, on, 'cat', { stdin: broken() }))).rejects.toThrow(
+      'the source is gone',
+    );
+  });
+
+  it('standard input that never comes does not hold a process that does not wait for it', async () => {
+    const { test, base } = await open();
+    async function* silent(): AsyncIterable<Uint8Array> {
+      await new Promise(() => undefined);
+      yield new Uint8Array();
+    }
+    const { exit } = await onWorking(test, base, (on) => runOn(test, on, 'exit 4', { stdin: silent() }));
+    expect(exit).toEqual({ kind: 'exited', code: 4 });
+  });
+
+  it('a network that there is not is refused before anything is made', async () => {
+    const { test, base } = await open();
+    await expect(onWorking(test, base, (on) => runOn(test, on, 'true', { network: 'nat' }))).rejects.toMatchObject({
+      code: 'backend.network-unsupported',
+    });
+  });
+});
+
+it('limits reach the control group of the step', async () => {
+  const { test, base } = await open();
+  const { unifiedCgroups } = await detectHostFeatures();
+  const root = unifiedCgroups ? '/sys/fs/cgroup' : '/sys/fs/cgroup/cpu';
+  const directory = `${root}/loam/${test.client.namespace}`;
+  const running = onWorking(test, base, (working) =>
+    runOn(test, working, 'echo started; cat', { limits: { cpus: 0.5, memoryBytes: 64 << 20 }, stdin: held.until() }),
+  );
+  const id = await eventually(async () => (await readdir(directory)).find((one) => one.startsWith('loam-')));
+  const file = `${directory}/${id}/${unifiedCgroups ? 'cpu.max' : 'cpu.cfs_quota_us'}`;
+  const wanted = unifiedCgroups ? '50000 100000' : '50000';
+  await eventually(async () => (await readFile(file, 'utf8')).trim() === wanted || undefined);
+  held.close();
+  expect((await running).exit).toEqual({ kind: 'exited', code: 0 });
+});
+
+it('after a crash in the middle of a step, reconcile ends it: no process, record, secret or mount is left', async () => {
+  // The first life goes on here, unlike after a crash, and finds its task taken away.
+  const { test, base } = await open({ warn: () => undefined });
+  const { store } = test.backend;
+  const working = await store.prepare(base, 'run', await store.lease('lost'));
+  let started: (() => void) | undefined;
+  const begun = new Promise<void>((resolve) => (started = resolve));
+  const secrets = [{ target: '/run/secret', value: Buffer.from('s3cret') }];
+  const lost = test.backend.sandbox
+    .run(
+      {
+        label: 'lost',
+        platform: testPlatform,
+        working,
+        argv: ['/bin/sh', '-c', 'echo started; sleep 100'],
+        workdir: '/',
+        env: [['PATH', '/bin']],
+        user: { kind: 'id', uid: 0, gid: 0 },
+        mounts: [],
+        secrets,
+        network: 'none',
+        hostname: 'builder',
+        limits: {},
+      },
+      { onOutput: () => started?.() },
+      new AbortController().signal,
+    )
+    .catch(() => undefined);
+  await begun;
+  expect(await test.leftovers()).not.toEqual([]);
+  const reborn = await test.crash();
+  expect(await reborn.store.reconcile()).toMatchObject({ tasks: 1, containers: 1, workingSnapshots: 1, leases: 1 });
+  await lost;
+  expect(await test.leftovers()).toEqual([]);
+});
+
+const meta = { uid: 0, gid: 0, mtimeMs: 0 };
+
+async function* entries(list: readonly TreeEntry[]): AsyncIterable<TreeEntry> {
+  yield* list;
+}
+
+function name(text: string): User {
+  return { kind: 'name', name: text };
+}
+
+/** Standard input that stays open until it is closed. */
+const held = (() => {
+  let close: () => void = () => undefined;
+  const closed = new Promise<void>((resolve) => (close = resolve));
+  async function* until(): AsyncIterable<Uint8Array> {
+    await closed;
+    yield new Uint8Array();
+  }
+  return { until, close: () => close() };
+})();
+
+/** Asks again until there is an answer; the test's own time limit is the end of patience. */
+async function eventually<T>(ask: () => Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const value = await ask().catch(() => undefined);
+    if (value !== undefined) return value;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
