@@ -113,6 +113,7 @@ CREATE TABLE "builds" (
 	"spec_hash" text NOT NULL,
 	"context" text,
 	"secret_ids" jsonb NOT NULL,
+	"secret_names" jsonb NOT NULL,
 	"timeout_ms" bigint,
 	"limits" jsonb NOT NULL,
 	"refresh" boolean NOT NULL,

@@ -32,3 +32,4 @@ export type {
   StepExitJson,
   StepKindText,
 } from './schema/json.ts';
+export { createDatabase, isReachable } from './server.ts';

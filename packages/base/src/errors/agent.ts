@@ -26,16 +26,6 @@ export const agentErrors = defineErrors({
     message: 'This agent belongs to the farm at {url} already.',
     remedy: 'Give --force to make it another one, or --state DIR to have a second agent on this host.',
   },
-  'agent.farm-unreachable': {
-    status: 502,
-    message: 'The farm at {url} does not answer.',
-    remedy: 'Check the address and that the farm runs.',
-  },
-  'agent.farm-answer': {
-    status: 502,
-    message: 'The farm answered {status} when asked for {what}.',
-    remedy: 'Try again; if it stays, look into the log of the farm.',
-  },
   'agent.context-damaged': {
     status: 502,
     message: 'The farm sent {what} with bytes that do not match their digest.',
@@ -71,11 +61,6 @@ export const agentErrors = defineErrors({
     status: 422,
     message: 'The spec {file} has {count} errors.',
     remedy: 'Mend them; each is shown with its place.',
-  },
-  'agent.stopping': {
-    status: 503,
-    message: 'The agent is stopping.',
-    remedy: 'The build goes on when the agent is back, or on another one.',
   },
   'agent.protocol-mismatch': {
     status: 409,

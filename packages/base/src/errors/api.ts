@@ -111,11 +111,6 @@ export const apiErrors = defineErrors({
     message: 'The spec has {count} at line {line}, column {column}: {first}',
     remedy: 'Mend what `diagnostics` lists; each has its place.',
   },
-  'api.pool-unknown': {
-    status: 422,
-    message: 'There is no pool "{pool}".',
-    remedy: 'Pools come into being with the first enrolment token for them. There are: {known}.',
-  },
   'api.context-unknown': {
     status: 422,
     message: 'The farm does not have the context {digest}.',
@@ -198,7 +193,7 @@ export const apiErrors = defineErrors({
   },
   'api.postgres-failed': {
     status: 500,
-    message: 'The embedded PostgreSQL could not be started: {reason}.',
-    remedy: 'Read its log, {log}, or give the address of another one in LOAM_DATABASE_URL.',
+    message: 'The embedded PostgreSQL could not be started: {reason}. Its log is {log}.',
+    remedy: 'Read its log, or give the address of another one in LOAM_DATABASE_URL.',
   },
 });

@@ -60,6 +60,10 @@ export const BuildRecord = Type.Union([
     platform: Type.String(),
     /** The record that the step id is the hash of; null for a hit, which the farm knows from before. */
     record: Type.Unknown(),
+    /** Of a `from`: what its name was found to mean. */
+    image: Type.Optional(
+      Nullable(Type.Object({ name: Type.String(), digest: DigestText, resolvedAtMs: Type.Number() })),
+    ),
     sizeBytes: Nullable(Type.Integer()),
     durationMs: Type.Number(),
     logBytes: Type.Integer(),

@@ -40,6 +40,12 @@ export interface ReleasedBuild {
   readonly state: BuildRow['state'];
 }
 
+export interface Losses {
+  readonly builds: ReleasedBuild[];
+  /** Logs that nothing will be added to any more. */
+  readonly endedLogs: string[];
+}
+
 export type AttemptsRepository = ReturnType<typeof attemptsRepository>;
 
 /**
@@ -149,24 +155,26 @@ export function attemptsRepository({ sql }: Connection) {
       attemptIds: readonly string[],
       now: number,
       limit: { maxAttempts: number; error: ErrorJson },
-    ): Promise<ReleasedBuild[]> {
-      if (attemptIds.length === 0) return [];
+    ): Promise<Losses> {
+      if (attemptIds.length === 0) return { builds: [], endedLogs: [] };
       return sql.begin(async (tx) => {
         const lost = await tx<{ id: string; buildId: string }[]>`
           update attempts set state = 'lost', ended_at = ${now}
           where id = any(${attemptIds as string[]}) and state in ('offered', 'running') returning id, build_id`;
-        if (lost.length === 0) return [];
+        if (lost.length === 0) return { builds: [], endedLogs: [] };
         const ids = lost.map((row) => row.id);
         await tx`update logs set ended_at = ${now} where ended_at is null
                  and id in (select id from step_runs where attempt_id = any(${ids}))`;
-        await tx`update step_runs set state = 'cancelled', ended_at = ${now}
-                 where attempt_id = any(${ids}) and state = 'running'`;
-        return release(
+        const stopped = await tx<{ id: string }[]>`
+          update step_runs set state = 'cancelled', ended_at = ${now}
+          where attempt_id = any(${ids}) and state = 'running' returning id`;
+        const builds = await release(
           tx,
           lost.map((row) => row.buildId),
           now,
           limit,
         );
+        return { builds, endedLogs: stopped.map((run) => run.id) };
       });
     },
 
@@ -191,6 +199,14 @@ export function attemptsRepository({ sql }: Connection) {
       return sql<{ id: string; fence: number; ackedSeq: number; live: boolean }[]>`
         select id, fence, acked_seq, state in ('offered', 'running') as live from attempts
         where agent_id = ${agentId} and id = any(${ids as string[]})`;
+    },
+
+    /** Offers made before then that nobody answered: the process that made them is gone. */
+    async staleOffers(before: number): Promise<string[]> {
+      const rows = await sql<
+        { id: string }[]
+      >`select id from attempts where state = 'offered' and offered_at < ${before}`;
+      return rows.map((row) => row.id);
     },
 
     /** Live attempts whose agent was not seen since `before`. */

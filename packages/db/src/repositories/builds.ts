@@ -13,6 +13,7 @@ export type NewBuild = Pick<
   | 'specHash'
   | 'context'
   | 'secretIds'
+  | 'secretNames'
   | 'timeoutMs'
   | 'limits'
   | 'refresh'
@@ -44,7 +45,10 @@ export type Creation =
   | { readonly kind: 'key-reused' };
 
 /** What a list shows of a build: no spec, and the steps of its latest attempt counted. */
-export type BuildSummaryRow = Omit<BuildRow, 'spec' | 'specHash' | 'plan' | 'warnings' | 'secretIds' | 'limits'> & {
+export type BuildSummaryRow = Omit<
+  BuildRow,
+  'spec' | 'specHash' | 'plan' | 'warnings' | 'secretIds' | 'secretNames' | 'limits'
+> & {
   readonly agentName: string | null;
   readonly agentId: string | null;
   readonly stepsTotal: number;
@@ -99,10 +103,10 @@ export function buildsRepository({ sql }: Connection) {
           }
         }
         const statements: PromiseLike<unknown>[] = [
-          tx`insert into builds (id, title, state, pool, priority, spec, spec_hash, context, secret_ids, timeout_ms, limits,
+          tx`insert into builds (id, title, state, pool, priority, spec, spec_hash, context, secret_ids, secret_names, timeout_ms, limits,
                refresh, warnings, plan, created_at, created_by, retry_of)
              values (${build.id}, ${build.title}, 'queued', ${build.pool}, ${build.priority}, ${build.spec}, ${build.specHash},
-               ${build.context}, ${JSON.stringify(build.secretIds)}::jsonb, ${build.timeoutMs}, ${JSON.stringify(build.limits)}::jsonb,
+               ${build.context}, ${JSON.stringify(build.secretIds)}::jsonb, ${JSON.stringify(build.secretNames)}::jsonb, ${build.timeoutMs}, ${JSON.stringify(build.limits)}::jsonb,
                ${build.refresh}, ${JSON.stringify(build.warnings)}::jsonb, ${JSON.stringify(build.plan)}::jsonb,
                ${build.createdAt}, ${build.createdBy}, ${build.retryOf})`,
           ...extras.secrets.map(

@@ -19,5 +19,11 @@ export function logsRepository({ sql }: Connection) {
         from step_runs r left join logs l on l.id = r.id where r.id = ${id}`;
       return row;
     },
+
+    /** The attempt that a log belongs to. */
+    async attemptOf(id: string): Promise<string | undefined> {
+      const [row] = await sql<{ attemptId: string }[]>`select attempt_id from step_runs where id = ${id}`;
+      return row?.attemptId;
+    },
   };
 }

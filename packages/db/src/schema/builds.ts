@@ -27,6 +27,8 @@ export const builds = pgTable(
     specHash: text().notNull(),
     context: text(),
     secretIds: jsonb().$type<string[]>().notNull(),
+    /** Of the secrets that the farm keeps: their names, by the ids in the spec. */
+    secretNames: jsonb().$type<Record<string, string>>().notNull(),
     timeoutMs: count(),
     limits: jsonb().$type<LimitsJson>().notNull(),
     refresh: boolean().notNull(),

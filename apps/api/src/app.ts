@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+
+import rateLimit from '@fastify/rate-limit';
+import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import websocket from '@fastify/websocket';
+import { fastify, LogController, type FastifyBaseLogger } from 'fastify';
+
+import { auth } from './plugins/auth.ts';
+import { errors } from './plugins/errors.ts';
+import { openapi } from './plugins/external/openapi.ts';
+import type { App, RouteContext } from './routes/app.ts';
+import { routes } from './routes/index.ts';
+import { version } from './version.ts';
+
+export interface AppOptions extends RouteContext {
+  readonly log: FastifyBaseLogger;
+}
+
+/** The largest message of an agent or a viewer: an inventory of some 200,000 snapshots. */
+const messageBytesMax = 32 * 1024 * 1024;
+
+/** The server without a socket: `main.ts` listens, tests inject. */
+export async function buildApp(options: AppOptions): Promise<App> {
+  const { services } = options;
+  const app: App = fastify<Server, IncomingMessage, ServerResponse, FastifyBaseLogger>({
+    loggerInstance: options.log,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => `req_${randomUUID()}`,
+    bodyLimit: 8 * 1024 * 1024,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 200 },
+  } as never).withTypeProvider<TypeBoxTypeProvider>() as unknown as App;
+  app.setValidatorCompiler(TypeBoxValidatorCompiler as never);
+  // Blobs are handed on as they come, never held in memory.
+  app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
+  await app.register(errors);
+  await app.register(rateLimit, { global: false });
+  await app.register(websocket, { options: { maxPayload: messageBytesMax } });
+  await app.register(openapi, { version });
+  await app.register(auth, { access: services.access });
+  for (const route of routes) route(app, options);
+  await app.ready();
+  return app;
+}

