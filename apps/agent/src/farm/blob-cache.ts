@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Transform, type Readable } from 'node:stream';
+import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 import { LoamError, type Digest } from '@loam/base';
@@ -12,7 +12,7 @@ export interface BlobCacheOptions {
   readonly maxBytes?: number;
 }
 
-type Fetch = () => Promise<Readable>;
+type Fetch = () => AsyncIterable<Uint8Array>;
 
 /**
  * Blobs by digest on disk, checked when they come in. Blobs of one digest that are wanted at the same time are fetched once.
@@ -79,7 +79,7 @@ export class BlobCache {
       },
     });
     try {
-      await pipeline(await fetch(), hashing, createWriteStream(part, { mode: 0o600 }));
+      await pipeline(fetch(), hashing, createWriteStream(part, { mode: 0o600 }));
       if (`sha256:${hash.digest('hex')}` !== digest) throw LoamError.of('agent.context-damaged', { what: digest });
       await rename(part, path);
     } catch (error) {

@@ -1,7 +1,5 @@
-import { Readable } from 'node:stream';
-
-import { cancelled, isDigest, LoamError, sleep, type Clock, type Digest } from '@loam/base';
-import { fenceHeader, type AttemptSecrets } from '@loam/contracts';
+import { cancelled, isDigest, isLoamError, LoamError, sleep, type Clock, type Digest } from '@loam/base';
+import { createClient, fenceHeader, type AttemptSecrets, type Client } from '@loam/contracts';
 
 import { Backoff } from '../session/backoff.ts';
 
@@ -21,59 +19,83 @@ export interface OnBehalf {
 
 /** How long a farm that does not answer is waited for: an API that is started again must fail no build. */
 const patienceMs = 5 * 60_000;
-const retried = new Set([429, 502, 503, 504]);
+/** What an API or a proxy answers that is about to be there again. */
+const passing = new Set([429, 502, 503, 504]);
 
 /** What the agent gets from the API over HTTPS, as the agent and under the fence of an attempt. */
 export class FarmClient {
   readonly #options: FarmClientOptions;
+  readonly #client: Client;
 
   constructor(options: FarmClientOptions) {
     this.#options = options;
+    this.#client = createClient({ url: options.url, token: options.credential });
   }
 
-  /** The bytes of a context's manifest or of a file in it, unchecked. */
-  async fetch(kind: 'contexts' | 'blobs', digest: Digest, behalf: OnBehalf): Promise<Readable> {
+  /** The bytes of a context's manifest or of a file, unchecked. A download that is cut off is gone on with. */
+  async *fetch(kind: 'contexts' | 'blobs', digest: Digest, behalf: OnBehalf): AsyncGenerator<Uint8Array> {
     if (!isDigest(digest)) throw LoamError.of('agent.bad-offer', { what: 'digest' });
-    const response = await this.#get(`/${kind}/${digest}`, 'the files of a project', behalf);
-    return response.body
-      ? Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0])
-      : Readable.from([]);
+    const patience = this.#patience(behalf);
+    for (let got = 0; ;) {
+      try {
+        const headers = got > 0 ? { range: `bytes=${got}-` } : {};
+        const response = await this.#get(`/agent/${kind}/${digest}`, behalf, headers);
+        // Who does not know ranges sends it all again.
+        let skip = response.status === 206 ? 0 : got;
+        for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+          const fresh = chunk.subarray(Math.min(skip, chunk.length));
+          skip -= chunk.length - fresh.length;
+          got += fresh.length;
+          patience.progress();
+          if (fresh.length > 0) yield fresh;
+        }
+        return;
+      } catch (error) {
+        await patience.afterFailure(error);
+      }
+    }
   }
 
   async secrets(attemptId: string, behalf: OnBehalf): Promise<ReadonlyMap<string, Uint8Array>> {
-    const path = `/attempts/${encodeURIComponent(attemptId)}/secrets`;
-    const response = await this.#get(path, 'the secrets of a build', behalf);
-    const { secrets } = (await response.json()) as AttemptSecrets;
-    return new Map(secrets.map(({ id, value }) => [id, Buffer.from(value, 'base64')]));
+    const patience = this.#patience(behalf);
+    for (;;) {
+      try {
+        const response = await this.#get(`/agent/attempts/${encodeURIComponent(attemptId)}/secrets`, behalf, {});
+        const { secrets } = (await response.json()) as AttemptSecrets;
+        return new Map(secrets.map(({ id, value }) => [id, Buffer.from(value, 'base64')]));
+      } catch (error) {
+        await patience.afterFailure(error);
+      }
+    }
   }
 
-  async #get(path: string, what: string, behalf: OnBehalf): Promise<Response> {
-    const { url, credential, clock, random } = this.#options;
+  #get(path: string, { fence, signal }: OnBehalf, headers: Record<string, string>): Promise<Response> {
+    return this.#client.raw(path, {
+      headers: fence === undefined ? headers : { ...headers, [fenceHeader]: String(fence) },
+      ...(signal ? { signal } : {}),
+    });
+  }
+
+  /** Waits between tries, for as long as it makes sense. */
+  #patience({ signal }: OnBehalf): { progress(): void; afterFailure(error: unknown): Promise<void> } {
+    const { clock, random } = this.#options;
     const backoff = new Backoff({ firstMs: 200, maxMs: 10_000, random });
-    const startedAtMs = clock.monotonic();
-    for (;;) {
-      const isLate = clock.monotonic() - startedAtMs > patienceMs;
-      try {
-        const response = await fetch(new URL(`/api/v1/agent${path}`, url), {
-          headers: {
-            authorization: `Bearer ${credential}`,
-            ...(behalf.fence === undefined ? {} : { [fenceHeader]: String(behalf.fence) }),
-          },
-          ...(behalf.signal ? { signal: behalf.signal } : {}),
+    let sinceMs = clock.monotonic();
+    return {
+      progress() {
+        sinceMs = clock.monotonic();
+        backoff.reset();
+      },
+      async afterFailure(error) {
+        if (signal?.aborted) throw cancelled();
+        // Anything but an answer of the API is the network, also in the middle of a body.
+        const isPassing =
+          !(error instanceof LoamError) || passing.has(error.status) || isLoamError(error, 'cli.api-answer');
+        if (!isPassing || clock.monotonic() - sinceMs > patienceMs) throw error;
+        await sleep(clock, backoff.nextMs(), signal).catch(() => {
+          throw cancelled();
         });
-        if (response.ok) return response;
-        await response.body?.cancel();
-        if (isLate || !retried.has(response.status)) {
-          throw LoamError.of('agent.farm-answer', { status: response.status, what }, { internal: path });
-        }
-      } catch (error) {
-        if (behalf.signal?.aborted) throw cancelled();
-        if (error instanceof LoamError) throw error;
-        if (isLate) throw LoamError.of('agent.farm-unreachable', { url }, { cause: error });
-      }
-      await sleep(clock, backoff.nextMs(), behalf.signal).catch(() => {
-        throw cancelled();
-      });
-    }
+      },
+    };
   }
 }

@@ -1,5 +1,3 @@
-import type { Readable } from 'node:stream';
-
 import { LoamError, type Digest } from '@loam/base';
 import {
   manifestContext,
@@ -83,7 +81,7 @@ async function fetchManifest(
   behalf: OnBehalf,
 ): Promise<ContextManifest> {
   const parts: Uint8Array[] = [];
-  const fetch = (): Promise<Readable> => farm.fetch('contexts', digest, behalf);
+  const fetch = () => farm.fetch('contexts', digest, behalf);
   for await (const part of blobs.read(digest, fetch)) parts.push(part);
   try {
     return JSON.parse(Buffer.concat(parts).toString()) as ContextManifest;
