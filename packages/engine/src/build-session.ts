@@ -6,7 +6,7 @@ import { copyStep } from './copy-step.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { BuildEvent, StepPlace } from './events.ts';
 import type { StepCode } from './executions.ts';
-import { rulesFor } from './platform/rules.ts';
+import { rulesFor } from './platform/rules-for.ts';
 import { missingSecret, runStep } from './run-step.ts';
 import { SharedLease } from './shared-lease.ts';
 import { stagesOf, type Stage } from './stage.ts';

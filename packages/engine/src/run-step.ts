@@ -13,7 +13,7 @@ import { LoamError, type StepId } from '@loam/base';
 
 import { abandonAfter } from './abandon.ts';
 import { ExecutionFailure, type ExecutionHandle, type StepCode } from './executions.ts';
-import { rulesFor } from './platform/rules.ts';
+import { rulesFor } from './platform/rules-for.ts';
 import { stepLabels } from './step-labels.ts';
 import { readCacheOptions } from './step-options.ts';
 import type { ResolvedRun } from './step-resolver.ts';

@@ -11,7 +11,8 @@ import type { ContextItem, ContextSource } from '@loam/context';
 import type { CopyOp, RunOp } from '@loam/spec';
 
 import type { StepPlace } from './events.ts';
-import { rulesFor, type Destination, type PlatformRules } from './platform/rules.ts';
+import { rulesFor } from './platform/rules-for.ts';
+import type { Destination, PlatformRules } from './platform/rules.ts';
 import type { Stage, StageStep } from './stage.ts';
 import { blame } from './step-error.ts';
 import { networkOf } from './step-options.ts';

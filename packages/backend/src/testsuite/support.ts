@@ -142,15 +142,6 @@ export async function rejection(promise: Promise<unknown>): Promise<string> {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }
 
-/** Waits for something that a real back end does in its own time. */
-export async function eventually(condition: () => Promise<boolean> | boolean, timeoutMs = 5000): Promise<void> {
-  const end = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error('it did not happen in time');
-    await pause(10);
-  }
-}
-
 /** Real time, because a real process must get the chance to do what it must not do. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {

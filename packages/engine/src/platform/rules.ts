@@ -1,7 +1,4 @@
-import type { Platform, User } from '@loam/backend';
-
-import { linuxRules } from './linux.ts';
-import { windowsRules } from './windows.ts';
+import type { User } from '@loam/backend';
 
 /** Where a copy goes. */
 export interface Destination {
@@ -28,8 +25,4 @@ export interface PlatformRules {
   envKey(name: string): string;
   /** Whether files belong to numbers, so that a cache must be made for somebody. */
   readonly numericOwners: boolean;
-}
-
-export function rulesFor(platform: Platform): PlatformRules {
-  return platform.os === 'windows' ? windowsRules : linuxRules;
 }
