@@ -1,0 +1,127 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { startBrowser, startFarm, type Farm } from './farm.ts';
+
+let farm: Farm;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+let complaints: string[];
+
+beforeAll(async () => {
+  [farm, browser] = await Promise.all([startFarm(), startBrowser()]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await farm?.stop();
+});
+
+beforeEach(async () => {
+  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  page = await context.newPage();
+  complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+});
+
+afterEach(async () => {
+  await context.close();
+});
+
+async function logIn(): Promise<void> {
+  await page.goto(`${farm.url}/log-in`);
+  await page.getByLabel('API token').fill(farm.token);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('heading', { name: 'Builds' }).waitFor();
+}
+
+describe('the web UI on a real API', () => {
+  it('leads a stranger to the login and back to where they wanted to go', async () => {
+    await page.goto(`${farm.url}/agents`);
+    await page.getByLabel('API token').fill('loam_wrong');
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.getByText('api.bad-token').waitFor();
+    await page.getByLabel('API token').fill(farm.token);
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.getByRole('heading', { name: 'Agents', exact: true }).waitFor();
+    expect(new URL(page.url()).pathname).toBe('/agents');
+  });
+
+  it('shows an error at its position while typing, then submits, and cancels from the page of the build', async () => {
+    await logIn();
+    await page.getByRole('link', { name: 'New build' }).first().click();
+    await page.locator('.cm-content').click();
+    await page.keyboard.type('((from busybox)\n(rn (shell "true")))');
+    await page.getByRole('button', { name: /2:3.*rn/ }).waitFor();
+    expect(await page.locator('.cm-lintRange-error').textContent()).toBe('rn');
+    expect(await page.getByRole('button', { name: 'Build', exact: true }).isDisabled()).toBe(true);
+
+    await page.keyboard.press('Control+a');
+    await page.keyboard.type('((from busybox)\n(run (shell "true")))');
+    await page.getByText(/No agent of linux is connected/).waitFor();
+    await page.getByLabel('Title').fill('from the browser');
+    await page.keyboard.press('Control+Enter');
+
+    await page.getByRole('heading', { name: 'from the browser' }).waitFor();
+    expect(page.url()).toContain('/builds/bld_');
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('Cancelled', { exact: true }).first().waitFor();
+    await page.getByRole('link', { name: 'Edit and run again' }).click();
+    await page.getByText('(shell "true")').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it('shows a build in the list the moment that somebody else submits it', async () => {
+    await logIn();
+    await page.getByTitle('Live connection: live').waitFor();
+    const answer = await fetch(`${farm.url}/api/v1/builds`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${farm.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ spec: '((from busybox))', title: 'from a program' }),
+    });
+    expect(answer.ok).toBe(true);
+    await page.getByRole('link', { name: 'from a program' }).waitFor({ timeout: 5000 });
+  });
+
+  it('keeps a secret without ever showing its value', async () => {
+    await logIn();
+    await page.goto(`${farm.url}/settings`);
+    await page.getByLabel('Name').fill('signing-key');
+    await page.getByLabel('Value').fill('hush');
+    await page.getByRole('button', { name: 'Set', exact: true }).click();
+    await page.getByRole('cell', { name: 'signing-key' }).waitFor();
+    expect(await page.content()).not.toContain('hush');
+  });
+
+  it('makes a one-time line to paste for a new agent', async () => {
+    await logIn();
+    await page.goto(`${farm.url}/agents`);
+    await page.getByRole('button', { name: 'Enrol an agent' }).first().click();
+    await page.getByRole('button', { name: 'Make a token' }).click();
+    await page.getByText(/Expires in/).waitFor();
+    expect(await page.locator('dialog code').first().textContent()).toContain(farm.url);
+  });
+
+  it('keeps every page within a phone, in both themes, without a complaint of the browser', async () => {
+    await logIn();
+    await page.setViewportSize({ width: 390, height: 800 });
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      for (const path of ['/', '/new', '/cache', '/agents', '/settings', '/nowhere']) {
+        await page.goto(`${farm.url}${path}`);
+        await page
+          .getByRole('heading', { level: 1 })
+          .or(page.getByRole('heading', { level: 2 }))
+          .first()
+          .waitFor();
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        expect(overflow, `${path} is wider than the screen`).toBeLessThanOrEqual(0);
+      }
+    }
+    expect(complaints).toEqual([]);
+  });
+});
