@@ -1,7 +1,8 @@
-import type { FetchProgress, ResolvedImage, SnapshotName } from '@loam/backend';
-import { cancelled, isLoamError, LoamError, toLoamError, type StepId } from '@loam/base';
+import type { ResolvedImage, SnapshotName } from '@loam/backend';
+import { cancelled, LoamError, toLoamError, type StepId } from '@loam/base';
 
 import type { BuildOutcome, BuildRequest } from './api.ts';
+import { bringBase, type BaseImage } from './base-image.ts';
 import { copyStep } from './copy-step.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { BuildEvent, StepPlace } from './events.ts';
@@ -19,14 +20,6 @@ interface StageResult {
   readonly stepId: StepId;
   readonly snapshot: SnapshotName;
 }
-interface Base {
-  readonly snapshot: SnapshotName;
-  readonly fetched: boolean;
-}
-
-/** How many builds in a row may drag ours down with them before we give up. */
-const fetchAttempts = 20;
-
 /** One build from its spec to its outcome. */
 export class BuildSession {
   readonly #parts: EngineParts;
@@ -39,7 +32,7 @@ export class BuildSession {
   readonly #resolver: StepResolver;
   readonly #reporters = new Map<StepPlace, StepReporter>();
   readonly #stages = new Map<Stage, Promise<StageResult>>();
-  readonly #bases = new Map<Stage, Promise<Base>>();
+  readonly #bases = new Map<Stage, Promise<BaseImage>>();
   #failure: { readonly error: LoamError; readonly position: string } | undefined;
   /** Where the build was last, to say where its time ran out. */
   #position = '';
@@ -266,41 +259,21 @@ export class BuildSession {
   }
 
   /** The stage's base image, fetched once if it is not here. */
-  #base(stage: Stage, image: ResolvedImage): Promise<Base> {
+  #base(stage: Stage, image: ResolvedImage): Promise<BaseImage> {
     let fetching = this.#bases.get(stage);
     if (!fetching) {
-      fetching = this.#track(this.#fetch(stage, image));
+      fetching = this.#track(
+        bringBase(image, {
+          fetcher: this.#parts.fetcher,
+          clock: this.#parts.clock,
+          lease: this.#lease,
+          signal: this.#stop.signal,
+          onProgress: (report) => this.#reporter(stage.from).progress(report),
+        }),
+      );
       this.#bases.set(stage, fetching);
     }
     return fetching;
-  }
-
-  async #fetch(stage: Stage, image: ResolvedImage): Promise<Base> {
-    const { fetcher, clock } = this.#parts;
-    const signal = this.#stop.signal;
-    const reporter = this.#reporter(stage.from);
-    const here = await fetcher.find(image);
-    if (here !== undefined) return { snapshot: here, fetched: false };
-    let toldAt = Number.NEGATIVE_INFINITY;
-    let toldPhase = '';
-    const onProgress = ({ phase, currentBytes, totalBytes }: FetchProgress): void => {
-      const now = clock.monotonic();
-      if (phase === 'done' || (phase === toldPhase && now - toldAt < 200)) return;
-      [toldAt, toldPhase] = [now, phase];
-      reporter.progress({ phase, currentBytes, totalBytes });
-    };
-    const snapshot = await this.#lease.hold(async (lease) => {
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          return await fetcher.fetch(image, { lease, signal, onProgress });
-        } catch (error) {
-          // Fetches share their work: another build's cancellation may have ended ours, too.
-          const foreign = isLoamError(error, 'general.cancelled') && !signal.aborted;
-          if (!foreign || attempt === fetchAttempts) throw error;
-        }
-      }
-    });
-    return { snapshot, fetched: true };
   }
 }
 
