@@ -17,7 +17,11 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['{apps,packages}/*/src/**/*.it.test.{ts,tsx}', 'apps/web/e2e/**/*.it.test.ts'],
+          include: [
+            '{apps,packages}/*/src/**/*.it.test.{ts,tsx}',
+            'apps/web/e2e/**/*.it.test.ts',
+            'tools/**/*.it.test.ts',
+          ],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           fileParallelism: false,

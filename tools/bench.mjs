@@ -11,7 +11,8 @@ import { run, say } from './lib/run.mjs';
 try {
   await ensureWorkspace();
   const missing = await ensurePrograms(['containerd', 'runc', 'busybox', 'mount']);
-  if (missing.length > 0) throw new Error(`The benchmarks need these Debian packages: apt-get install ${missing.join(' ')}`);
+  if (missing.length > 0)
+    throw new Error(`The benchmarks need these Debian packages: apt-get install ${missing.join(' ')}`);
   const all = readdirSync(path.join(root, 'bench'))
     .filter((name) => name.endsWith('.ts'))
     .map((name) => name.slice(0, -3));

@@ -14,8 +14,13 @@ try {
     say(`No local agent: this host lacks ${missing.join(', ')}. As root: apt-get install ${missing.join(' ')}`);
   }
   const withAgent = missing.length === 0 && process.getuid?.() === 0;
-  if (missing.length === 0 && !withAgent) say('No local agent: containers need root. The control plane starts all the same.');
-  const { code } = await run(workspaceNode(), ['tools/farm/start.ts', ...(withAgent ? [] : ['--no-agent']), ...process.argv.slice(2)]);
+  if (missing.length === 0 && !withAgent)
+    say('No local agent: containers need root. The control plane starts all the same.');
+  const { code } = await run(workspaceNode(), [
+    'tools/farm/start.ts',
+    ...(withAgent ? [] : ['--no-agent']),
+    ...process.argv.slice(2),
+  ]);
   process.exitCode = code;
 } catch (error) {
   process.stderr.write(`${error.message}\n`);

@@ -7,7 +7,15 @@ import { ensureWeb } from './lib/web.mjs';
 
 try {
   await ensureWorkspace();
-  const missing = await ensurePrograms(['containerd', 'runc', 'busybox', 'redis-server', 'docker-registry', 'chromium', 'mount']);
+  const missing = await ensurePrograms([
+    'containerd',
+    'runc',
+    'busybox',
+    'redis-server',
+    'docker-registry',
+    'chromium',
+    'mount',
+  ]);
   if (missing.length > 0) throw new Error(`The tests need these Debian packages: apt-get install ${missing.join(' ')}`);
   await ensureWeb();
   const { code } = await run(workspaceNode(), ['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)]);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Enrols at the first start, when LOAM_ENROL_TOKEN is given, then runs.
 set -eu
-if [ ! -f "$LOAM_STATE/agent.json" ]; then
+if [ ! -f "$LOAM_STATE/config.json" ]; then
   node apps/agent/src/main.ts --state "$LOAM_STATE" enrol --url "$LOAM_URL" --token "${LOAM_ENROL_TOKEN:?set LOAM_ENROL_TOKEN for the first start}"
 fi
 exec node apps/agent/src/main.ts --state "$LOAM_STATE" run

@@ -17,14 +17,16 @@ export function errorsPage(): string {
       '',
       '| code | status | what it says | what to do |',
       '|---|---|---|---|',
-      ...entries.map(([code, entry]) => `| \`${code}\` | ${entry.status} | ${cell(entry.message)} | ${cell(entry.remedy)} |`),
+      ...entries.map(
+        ([code, entry]) => `| \`${code}\` | ${entry.status} | ${cell(entry.message)} | ${cell(entry.remedy)} |`,
+      ),
     ].join('\n'),
   );
   return [
     '# Errors',
     '',
     'Made by `node tools/docs/errors.ts` from `packages/base/src/errors/`; a test holds the two equal. Codes never change once released. Over REST an error is',
-    '`application/problem+json` with `code`, `detail`, `remedy` and a `requestId` under which the API\'s log has the rest.',
+    "`application/problem+json` with `code`, `detail`, `remedy` and a `requestId` under which the API's log has the rest.",
     '',
     sections.join('\n\n'),
     '',

@@ -28,12 +28,16 @@ export interface StartOptions {
 export function startProgram(program: string, options: StartOptions): ManagedProcess {
   mkdirSync(path.dirname(options.logFile), { recursive: true });
   const log = createWriteStream(options.logFile, { flags: 'a' });
-  const child: ChildProcess = spawn(process.execPath, [...(options.nodeFlags ?? []), path.join(root, program), ...options.args], {
-    cwd: root,
-    env: { ...process.env, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [...(options.nodeFlags ?? []), path.join(root, program), ...options.args],
+    {
+      cwd: root,
+      env: { ...process.env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    },
+  );
   const listeners: ((line: string) => void)[] = [];
   let rest = '';
   child.stdout?.on('data', (chunk: Buffer) => {
@@ -64,7 +68,11 @@ export function startProgram(program: string, options: StartOptions): ManagedPro
 }
 
 /** Runs one of the project's programs with the terminal passed through; gives its exit code. */
-export function runProgram(program: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<number> {
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
   const child = spawn(process.execPath, [path.join(root, program), ...args], {
     cwd: root,
     env: { ...process.env, ...env },

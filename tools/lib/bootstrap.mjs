@@ -10,7 +10,8 @@ const stamp = path.join(root, 'node_modules', '.loam-install');
 
 function lockDigest() {
   const hash = createHash('sha256');
-  for (const name of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json']) hash.update(readFileSync(path.join(root, name)));
+  for (const name of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'])
+    hash.update(readFileSync(path.join(root, name)));
   return hash.digest('hex');
 }
 

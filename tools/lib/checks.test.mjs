@@ -97,7 +97,9 @@ describe('the other checks', () => {
       'packages/base/src/index.ts': "export const one: number = 'one';\n",
       'packages/base/tsconfig.json': '{ "extends": "../../tsconfig.base.json", "include": ["src"] }\n',
     });
-    expect(await check('tsc', ['-p', 'packages/base', '--noEmit', '--composite', 'false', '--emitDeclarationOnly', 'false'])).toMatchObject({
+    expect(
+      await check('tsc', ['-p', 'packages/base', '--noEmit', '--composite', 'false', '--emitDeclarationOnly', 'false']),
+    ).toMatchObject({
       failed: true,
       output: expect.stringContaining('TS2322'),
     });
@@ -116,7 +118,10 @@ describe('the other checks', () => {
 
   it('format: a double-quoted string fails', async () => {
     await plant({ 'packages/base/src/index.ts': 'export const one = "one"\n' });
-    expect(await check('oxfmt', ['--check', 'packages'])).toMatchObject({ failed: true, output: expect.stringContaining('index.ts') });
+    expect(await check('oxfmt', ['--check', 'packages'])).toMatchObject({
+      failed: true,
+      output: expect.stringContaining('index.ts'),
+    });
   });
 
   it('dead code: an unused file and an unused export fail', async () => {
@@ -125,7 +130,10 @@ describe('the other checks', () => {
       'packages/base/src/used.ts': 'export const one = 1;\nexport const unused = 2;\n',
       'packages/base/src/nobody.ts': 'export const three = 3;\n',
     });
-    await writeFile(path.join(tree, 'knip.json'), '{ "entry": ["packages/base/src/index.ts"], "project": ["packages/**/*.ts"] }\n');
+    await writeFile(
+      path.join(tree, 'knip.json'),
+      '{ "entry": ["packages/base/src/index.ts"], "project": ["packages/**/*.ts"] }\n',
+    );
     const { failed, output } = await check('knip', []);
     expect(failed).toBe(true);
     expect(output).toContain('nobody.ts');

@@ -19,7 +19,8 @@ function* files(folder) {
 /** Builds the web UI when its sources changed since the last build. */
 export async function ensureWeb() {
   const hash = createHash('sha256');
-  for (const folder of sources) for (const file of files(path.join(root, folder))) hash.update(file).update(readFileSync(file));
+  for (const folder of sources)
+    for (const file of files(path.join(root, folder))) hash.update(file).update(readFileSync(file));
   const digest = hash.digest('hex');
   const stamp = path.join(root, 'apps/web/dist/.loam-build');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;

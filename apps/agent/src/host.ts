@@ -19,6 +19,8 @@ export interface HostOptions {
   readonly namespace: string;
   /** Leave a private containerd running that this process has started. */
   readonly keepContainerd?: boolean;
+  /** End a private containerd that a killed predecessor left, too. */
+  readonly inheritsContainerd?: boolean;
   /** A process of a step could not be ended. */
   readonly onWillNotDie?: (error: LoamError) => void;
   readonly warn?: (what: string, error: unknown) => void;
@@ -57,7 +59,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
       options.containerd === undefined
         ? await startPrivateContainerd(join(stateDirectory, 'containerd'), systemClock)
         : undefined;
-    if (daemon && !daemon.wasRunning && !options.keepContainerd) open.push(() => daemon.stop());
+    const isOurs = daemon !== undefined && (!daemon.wasRunning || options.inheritsContainerd === true);
+    if (isOurs && !options.keepContainerd) open.push(() => daemon.stop());
     const client = connect({ address: daemon?.address ?? options.containerd ?? '', namespace });
     open.push(() => client.close());
     const identity = readIdentity(stateDirectory);

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { startFarm, type Farm } from './farm.ts';
+import { root, runProgram } from './process.ts';
+
+const { values: options } = parseArgs({
+  options: { once: { type: 'boolean' }, dev: { type: 'boolean' }, 'no-agent': { type: 'boolean' } },
+});
+
+const dataDirectory = path.resolve(process.env['LOAM_DATA'] ?? path.join(root, '.loam'));
+
+function say(text: string): void {
+  process.stdout.write(`${(performance.now() / 1000).toFixed(1).padStart(6)}s  ${text}\n`);
+}
+
+/** Builds examples/almanac through the farm with the CLI, as a user would; gives its exit code. */
+async function buildSample(farm: Farm): Promise<number> {
+  const key = path.join(dataDirectory, 'sample.key');
+  if (!existsSync(key)) {
+    mkdirSync(dataDirectory, { recursive: true });
+    writeFileSync(key, createHash('sha256').update(farm.token).digest('hex'), { mode: 0o600 });
+  }
+  say('Building the sample, examples/almanac, through the farm …');
+  return runProgram(
+    'apps/cli/src/main.ts',
+    [
+      'build',
+      '-f',
+      'examples/almanac/almanac.spec',
+      'examples/almanac',
+      '--title',
+      'The almanac',
+      '--secret',
+      `almanac-key:${key}`,
+    ],
+    { LOAM_URL: farm.url, LOAM_TOKEN: farm.token },
+  );
+}
+
+async function main(): Promise<number> {
+  let stopping = false;
+  const interrupted = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+  });
+  const farm = await startFarm({
+    dataDirectory,
+    listen: process.env['LOAM_LISTEN'] ?? '127.0.0.1:7700',
+    agent: options['no-agent'] !== true,
+    say,
+    ...(options.dev ? { apiFlags: ['--watch'] } : {}),
+  });
+  try {
+    let code = 0;
+    if (options['no-agent']) say('No agent yet: open the address below, Agents, Enrol an agent.');
+    else if (!options.dev) {
+      code = await Promise.race([buildSample(farm), interrupted.then(() => 130)]);
+      say(code === 0 ? 'The sample build succeeded.' : `The sample build ended with ${code}.`);
+    }
+    if (options.once) return code;
+    if (farm.firstToken !== null) say(`API token for programs, shown only now: ${farm.firstToken}`);
+    say(`The farm is at ${farm.url}`);
+    say(
+      `Open ${farm.loginUrl} to log in. \`npx loam ls\` works here as it is. Ctrl-C stops everything; data stays in ${dataDirectory}`,
+    );
+    const fell = farm.api().ended.then((ended) => {
+      if (!stopping)
+        throw new Error(`The API ended with ${ended}; its log is ${path.join(dataDirectory, 'logs', 'api.log')}`);
+    });
+    await Promise.race([interrupted, fell]);
+    return code;
+  } finally {
+    stopping = true;
+    say('Stopping …');
+    await farm.stop();
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
