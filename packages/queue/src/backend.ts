@@ -27,6 +27,8 @@ export interface QueueBackend {
   reserveListener(): void;
   /** Calls back when a connection that was lost is there again. */
   onReconnected(callback: () => void): void;
+  /** Whether the server is gone at the moment, as far as is known: then nothing can be ended in good order. */
+  isDown(): boolean;
   close(): Promise<void>;
 }
 
@@ -39,11 +41,13 @@ export async function openBackend(url: string, onError: (error: Error) => void):
 }
 
 async function openRedis(url: string, onError: (error: Error) => void): Promise<QueueBackend> {
+  let closing = false;
   // BullMQ waits for a lost server as long as it takes, and so asks that requests are never given up.
   const connection = new Redis(url, {
     maxRetriesPerRequest: null,
     lazyConnect: true,
-    retryStrategy: (times) => Math.min(50 * 2 ** times, 1_000),
+    // Workers duplicate this connection with its options, so this ends theirs too.
+    retryStrategy: (times) => (closing ? null : Math.min(50 * 2 ** times, 1_000)),
   });
   const reconnected: (() => void)[] = [];
   connection.on('error', onError);
@@ -64,7 +68,9 @@ async function openRedis(url: string, onError: (error: Error) => void): Promise<
     drainDelay: 5,
     reserveListener: () => undefined,
     onReconnected: (callback) => reconnected.push(callback),
+    isDown: () => connection.status !== 'ready',
     async close() {
+      closing = true;
       // `quit` would wait for a server that is gone.
       connection.disconnect();
     },
@@ -105,6 +111,8 @@ async function openPostgres(url: string, onError: (error: Error) => void): Promi
     },
     // The queue is in the database that holds the truth: it cannot be lost alone.
     onReconnected: () => undefined,
+    // It refuses at once, so that nothing waits.
+    isDown: () => false,
     async close() {
       await pool.end();
     },

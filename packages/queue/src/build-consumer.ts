@@ -110,7 +110,7 @@ export function consumeBuilds(options: ConsumeOptions): BuildConsumer {
       void worker.resume();
     },
     async close() {
-      await worker.close();
+      await worker.close(backend.isDown());
     },
   };
 }

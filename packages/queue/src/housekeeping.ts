@@ -86,8 +86,7 @@ export async function startHousekeeping(
     restore,
     async close() {
       cancelGuard();
-      await worker.close();
-      await queue.close();
+      await Promise.all([worker.close(backend.isDown()), queue.close()]);
     },
   };
 }

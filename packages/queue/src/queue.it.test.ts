@@ -279,6 +279,25 @@ describe.skipIf(only === 'postgres')('redis that loses everything', () => {
   });
 });
 
+describe.skipIf(only === 'postgres')('redis that is gone', () => {
+  test('enqueueing fails in time, and the queue can be closed', async () => {
+    const server = await startRedis();
+    const queue = await openQueue({ url: server.url, clock: systemClock });
+    queue.consumeBuilds('p', async () => 'done');
+    await queue.startHousekeeping({
+      reconcile: { everyMs: 100, run: async () => undefined },
+      expire: { everyMs: 60_000, run: async () => undefined },
+    });
+    await queue.enqueueBuild('q', { buildId: 'a', priority: 0 });
+    await server.kill9();
+    await expect(queue.enqueueBuild('q', { buildId: 'b', priority: 0 })).rejects.toMatchObject({
+      code: 'queue.unreachable',
+    });
+    await queue.close();
+    await server.stop();
+  });
+});
+
 test('an address of another kind is refused with its name, and a server that is not there too', async () => {
   await expect(openQueue({ url: 'mysql://x', clock: systemClock })).rejects.toMatchObject({ code: 'queue.bad-url' });
   for (const url of ['redis://127.0.0.1:1', 'postgres://u:p@127.0.0.1:1/x']) {

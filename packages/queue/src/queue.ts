@@ -1,6 +1,6 @@
 import { Queue, type JobsOptions } from 'bullmq';
 
-import type { Clock } from '@loam/base';
+import { isLoamError, LoamError, type Clock } from '@loam/base';
 
 import { openBackend, type QueueBackend } from './backend.ts';
 import { consumeBuilds, type BuildConsumer, type BuildHandler } from './build-consumer.ts';
@@ -31,6 +31,7 @@ export interface LoamQueue {
   readonly kind: 'redis' | 'postgres';
   /** Makes the pool's queue ready, so that the first build does not wait for it. */
   ensurePool(pool: string): Promise<void>;
+  /** Fails with `queue.unreachable` after two seconds: the caller goes on, and the reconciler makes up for it. */
   enqueueBuild(pool: string, job: BuildJob): Promise<void>;
   /** The same for many, in few round trips: what the reconciler does. */
   enqueueBuilds(pool: string, builds: readonly BuildJob[]): Promise<void>;
@@ -46,9 +47,12 @@ export interface LoamQueue {
   /** Calls back when the connection was lost and is there again, perhaps to an empty queue: time to reconcile. */
   onReconnected(callback: () => void): void;
   readonly relay: Relay;
-  /** Ends everything, waiting for the handlers that run. */
+  /** Ends everything, waiting some seconds for the handlers that run. */
   close(): Promise<void>;
 }
+
+const enqueueTimeoutMs = 2_000;
+const closeTimeoutMs = 3_000;
 
 /** Connects to the queue, whichever of the two datastores it stands on. */
 export async function openQueue(options: QueueOptions): Promise<LoamQueue> {
@@ -77,6 +81,23 @@ export async function openQueue(options: QueueOptions): Promise<LoamQueue> {
     return entry !== undefined;
   }
 
+  const unreachable = (cause?: unknown): LoamError =>
+    LoamError.of('queue.unreachable', { kind: backend.kind === 'redis' ? 'Redis' : 'Postgres' }, { cause });
+
+  /** BullMQ waits for a Redis that is gone as long as it takes; who submits a build must not. */
+  async function inTime(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const cancelTimer = clock.after(timeoutMs, () => late.reject(unreachable()));
+    try {
+      await Promise.race([work, late.promise]);
+    } catch (cause) {
+      throw isLoamError(cause) ? cause : unreachable(cause);
+    } finally {
+      cancelTimer();
+      work.catch(() => undefined);
+    }
+  }
+
   const self: LoamQueue = {
     kind: backend.kind,
     relay,
@@ -85,13 +106,16 @@ export async function openQueue(options: QueueOptions): Promise<LoamQueue> {
     },
     async enqueueBuild(pool, job) {
       if (isTaken(job)) return;
-      await queueOf(pool).add('build', jobs.build.parse(job), jobOptions(job));
+      await inTime(queueOf(pool).add('build', jobs.build.parse(job), jobOptions(job)), enqueueTimeoutMs);
     },
     async enqueueBuilds(pool, builds) {
       const fresh = builds.filter((job) => !isTaken(job));
       if (fresh.length === 0) return;
-      await queueOf(pool).addBulk(
-        fresh.map((job) => ({ name: 'build', data: jobs.build.parse(job), opts: jobOptions(job) })),
+      await inTime(
+        queueOf(pool).addBulk(
+          fresh.map((job) => ({ name: 'build', data: jobs.build.parse(job), opts: jobOptions(job) })),
+        ),
+        enqueueTimeoutMs,
       );
     },
     async hasBuild(pool, buildId) {
@@ -141,10 +165,10 @@ export async function openQueue(options: QueueOptions): Promise<LoamQueue> {
     },
     onReconnected: (callback) => backend.onReconnected(callback),
     async close() {
-      await Promise.all([...consumers].map((consumer) => consumer.close()));
-      await housekeeping?.close();
-      await relay.close();
-      await Promise.all([...queues.values()].map((queue) => queue.close()));
+      // With its server gone BullMQ would wait for ever; then the connections are cut under it.
+      const workers = [...consumers, ...(housekeeping ? [housekeeping] : [])];
+      await inTime(closeAll(workers), closeTimeoutMs).catch(() => undefined);
+      await inTime(closeAll([relay, ...queues.values()]), closeTimeoutMs).catch(() => undefined);
       await backend.close();
     },
   };
@@ -159,6 +183,10 @@ function openPoolQueue(backend: QueueBackend, pool: string) {
     { connection: backend.connection as never, streams: { events: { maxLen: 100 } } },
     backend.factory,
   );
+}
+
+async function closeAll(parts: readonly { close(): Promise<void> }[]): Promise<void> {
+  await Promise.all(parts.map((part) => part.close()));
 }
 
 /** Nothing is kept of a job that is over: a leftover with the build's id would make BullMQ ignore the next one. */
