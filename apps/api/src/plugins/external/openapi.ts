@@ -33,6 +33,9 @@ export const openapi = fastifyPlugin<{ version: string }>(async (app, { version 
       },
       security: [{ token: [] }, { session: [] }],
     },
-    refResolver: { buildLocalReference: (json, _base, _fragment, index) => String(json.$id ?? `def-${index}`) },
+    refResolver: {
+      buildLocalReference: (json, _base, _fragment, index) =>
+        typeof json.$id === 'string' ? json.$id : `def-${index}`,
+    },
   });
 });

@@ -46,13 +46,13 @@ function renderOperation(method: string, path: string, operation: Operation): st
         `<li><code>${escapeHtml(parameter.name)}</code> (${escapeHtml(parameter.in)}) ${escapeHtml(parameter.description ?? '')}</li>`,
     )
     .join('');
-  const schemas = [
-    ...(operation.requestBody === undefined ? [] : [['Body', operation.requestBody]]),
+  const schemas: [string, unknown][] = [
+    ...(operation.requestBody === undefined ? [] : [['Body', operation.requestBody] as [string, unknown]]),
     ...Object.entries(operation.responses ?? {}).filter(([status]) => /^2\d\d$/.test(status)),
   ];
   return `<details><summary><code><span class="method">${method.toUpperCase()}</span> ${escapeHtml(path)}</code> ${escapeHtml(operation.summary ?? '')}</summary>
 <p>${escapeHtml(operation.description ?? '')}</p>
 ${parameters === '' ? '' : `<ul>${parameters}</ul>`}
-${schemas.map(([name, schema]) => `<p>${escapeHtml(String(name))}</p><pre>${escapeHtml(JSON.stringify(schema, null, 1))}</pre>`).join('\n')}
+${schemas.map(([name, schema]) => `<p>${escapeHtml(name)}</p><pre>${escapeHtml(JSON.stringify(schema, null, 1))}</pre>`).join('\n')}
 </details>`;
 }

@@ -8,6 +8,7 @@ import type { WebSocket } from 'ws';
 
 import type { Timing } from '../../../config.ts';
 import type { Bus } from '../bus.ts';
+import { textOf } from '../socket-text.ts';
 import { AgentLink, closeCodes, type AgentStanding } from './agent-link.ts';
 import type { Releaser } from './releaser.ts';
 import { RecordSink } from './record-sink.ts';
@@ -70,7 +71,7 @@ export class Gateway {
     let turn: Promise<void> = Promise.resolve();
     socket.on('message', (data, isBinary) => {
       link.lastHeardAt = clock.now();
-      const message = isBinary ? undefined : parse(data.toString());
+      const message = isBinary ? undefined : parse(textOf(data));
       if (message === undefined) {
         link.close(closeCodes.protocol, 'not a message of this protocol');
         return;

@@ -7,6 +7,7 @@ import { Compile } from 'typebox/compile';
 import type { WebSocket } from 'ws';
 
 import type { Bus } from '../bus.ts';
+import { textOf } from '../socket-text.ts';
 import { BuildFeed } from './build-feed.ts';
 import { followLog } from './follow-log.ts';
 import { Outbox } from './outbox.ts';
@@ -78,7 +79,7 @@ export class Live {
     socket.on('message', (data, isBinary) => {
       turn = turn.then(async () => {
         try {
-          await this.#handle(viewer, isBinary ? undefined : data.toString());
+          await this.#handle(viewer, isBinary ? undefined : textOf(data));
         } catch (error) {
           await this.#refuse(viewer, error, '');
         }
