@@ -60,7 +60,7 @@ function Slots({ agent }: { agent: Agent }) {
           <Link to="/builds/$id" params={{ id: run.buildId }} className="truncate">
             {run.title ?? run.buildId}
           </Link>
-          <span className="faint truncate">
+          <span className="soft truncate">
             {run.position === null ? 'starting' : `step ${run.position}`} · <Elapsed start={run.startedAt} end={null} />
           </span>
         </li>

@@ -79,7 +79,7 @@ function StepRow({ step, selected, onSelect, span, now }: StepRowProps) {
           <Op step={step} />
         </span>
         <span className="step-side numbers">
-          {step.sizeBytes ? <span className="faint">{formatBytes(step.sizeBytes)} </span> : null}
+          {step.sizeBytes ? <span className="soft">{formatBytes(step.sizeBytes)} </span> : null}
           <b>{step.state === 'hit' ? 'hit' : time === null ? '' : formatDuration(time)}</b>
         </span>
         <Progress step={step} />
