@@ -31,6 +31,8 @@ export interface ContainerdBackendOptions {
   readonly killGraceMs?: number;
   /** How long a killed step may take to be gone before it counts as one that will not die. */
   readonly killTimeoutMs?: number;
+  /** What differs between platforms, instead of the host's own. */
+  readonly driver?: PlatformDriver;
   /** Told of clean-up that failed; what stays is removed by the next `reconcile`. */
   readonly warn?: (what: string, error: unknown) => void;
 }
@@ -57,7 +59,7 @@ export async function createContainerdBackend(options: ContainerdBackendOptions)
   if (/extract/i.test(client.namespace)) throw new Error('the namespace must not contain "extract"');
   await mkdir(stateDirectory, { recursive: true, mode: 0o711 });
   await client.namespaces.ensure();
-  const driver: PlatformDriver = createRuncDriver(options);
+  const driver = options.driver ?? createRuncDriver(options);
   const mounts = new WorkingMounts(client.snapshots(driver.snapshotter));
   const cleanup = new CleanupQueue(options.warn ?? (() => undefined));
   const shared = { client, driver, agentId, clock, randomUUID, mounts, cleanup };

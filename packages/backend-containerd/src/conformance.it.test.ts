@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { sandboxConformance, storeConformance } from '@loam/backend/testsuite';
+import { sandboxConformance, storeConformance, type StoreHarness } from '@loam/backend/testsuite';
 import { startContainerd, type ContainerdServer } from '@loam/testkit';
 import { afterAll, beforeAll } from 'vitest';
 
 import { mountPoints } from './runc/host-mount.ts';
-import { busyboxBase, openTestBackend, testPlatform, type TestBackend } from './test-backend.ts';
+import { busyboxBase, openTestBackend, testPlatform, type TestBackend } from './testing/test-backend.ts';
 
 const run = promisify(execFile);
 let server: ContainerdServer;
@@ -20,8 +20,11 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-storeConformance('containerd', async () => {
-  const test = await openTestBackend(server);
+storeConformance('containerd, layers through a mount', () => storeHarness(false));
+storeConformance('containerd, layers as tar', () => storeHarness(true));
+
+async function storeHarness(layersAsTar: boolean): Promise<StoreHarness> {
+  const test = await openTestBackend(server, { layersAsTar });
   const foreign: (() => Promise<void>)[] = [];
   return {
     store: test.backend.store,
@@ -42,7 +45,7 @@ storeConformance('containerd', async () => {
       await test.close();
     },
   };
-});
+}
 
 sandboxConformance('containerd and runc', async () => {
   const test = await openTestBackend(server);

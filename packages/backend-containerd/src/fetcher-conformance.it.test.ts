@@ -4,8 +4,8 @@ import { fetcherConformance, type TestImage } from '@loam/backend/testsuite';
 import { startContainerd, startRegistry, type ContainerdServer, type TestRegistry } from '@loam/testkit';
 import { afterAll, beforeAll } from 'vitest';
 
-import { openTestBackend, testPlatform } from './test-backend.ts';
-import { dockerSave, fullConfig, makeImage, makeIndex, noise, type MadeImage } from './test-images.ts';
+import { openTestBackend, testPlatform } from './testing/test-backend.ts';
+import { dockerSave, fullConfig, makeImage, makeIndex, noise, type MadeImage } from './testing/test-images.ts';
 
 let server: ContainerdServer;
 let open: TestRegistry;

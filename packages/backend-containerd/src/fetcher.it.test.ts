@@ -7,8 +7,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import type { ContainerdBackendOptions } from './backend.ts';
 import { busyboxImageArchive, busyboxImageName } from './base-image.ts';
-import { openTestBackend, testPlatform, type TestBackend } from './test-backend.ts';
-import { makeImage, noise } from './test-images.ts';
+import { openTestBackend, testPlatform, type TestBackend } from './testing/test-backend.ts';
+import { makeImage, noise } from './testing/test-images.ts';
 
 let server: ContainerdServer;
 let plain: TestRegistry;
@@ -83,7 +83,7 @@ describe('downloads', () => {
     expect(left.layerDigests[0]).toBe(right.layerDigests[0]);
     await plain.push(repository, 'left', left);
     await plain.push(repository, 'right', right);
-    await Promise.all([
+    const names = await Promise.all([
       pull(test, `${plain.host}/${repository}:left`),
       pull(test, `${plain.host}/${repository}:right`),
     ]);
@@ -92,6 +92,7 @@ describe('downloads', () => {
     // Unpacked layers are not kept a second time as blobs.
     await test.collectGarbage();
     expect(await test.client.content.exists(left.layerDigests[0] ?? '')).toBe(false);
+    for (const name of names) expect(await test.backend.store.stat(name)).toBeDefined();
   });
 });
 

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import type { ContainerdBackendOptions } from './backend.ts';
 import { detectHostFeatures } from './runc/host-features.ts';
-import { busyboxBase, openTestBackend, testPlatform, type TestBackend } from './test-backend.ts';
+import { busyboxBase, openTestBackend, testPlatform, type TestBackend } from './testing/test-backend.ts';
 
 let server: ContainerdServer;
 const opened: TestBackend[] = [];
@@ -34,18 +34,21 @@ async function open(
 interface Setup extends Partial<RunRequest> {
   readonly stdin?: AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal;
+  readonly onText?: (text: string) => void;
 }
 
 async function runOn(
   { backend }: TestBackend,
   working: WorkingSnapshot,
   script: string,
-  { stdin, signal, ...fields }: Setup = {},
+  { stdin, signal, onText, ...fields }: Setup = {},
 ): Promise<{ exit: RunExit; stdout: string }> {
   let stdout = '';
   const io: RunIo = {
     onOutput: (stream, bytes) => {
-      if (stream === 'stdout') stdout += Buffer.from(bytes).toString();
+      if (stream !== 'stdout') return;
+      stdout += Buffer.from(bytes).toString();
+      onText?.(Buffer.from(bytes).toString());
     },
     ...(stdin === undefined ? {} : { stdin }),
   };
@@ -208,6 +211,26 @@ it('limits reach the control group of the step', async () => {
   await eventually(async () => (await readFile(file, 'utf8')).trim() === wanted || undefined);
   held.close();
   expect((await running).exit).toEqual({ kind: 'exited', code: 0 });
+});
+
+it('a step outlives a restart of containerd: its output and its exit code arrive', async () => {
+  const { test, base } = await open();
+  const lease = await test.backend.store.lease('test');
+  const working = await test.backend.store.prepare(base, 'run', lease);
+  let restarted: Promise<void> | undefined;
+  let output = '';
+  const script = 'echo started; sleep 2; echo still here; exit 5';
+  const { exit } = await runOn(test, working, script, {
+    onText: (text) => {
+      output += text;
+      restarted ??= server.restart();
+    },
+  });
+  await restarted;
+  expect(exit).toEqual({ kind: 'exited', code: 5 });
+  expect(output).toBe('started\nstill here\n');
+  await test.backend.store.abandon(working);
+  await lease.release();
 });
 
 it('after a crash in the middle of a step, reconcile ends it: no process, record, secret or mount is left', async () => {

@@ -5,6 +5,7 @@ import type { Containerd } from '@loam/containerd';
 import type { CleanupQueue } from './cleanup-queue.ts';
 import { labels } from './labels.ts';
 import type { HostRun, PlatformDriver } from './platform-driver.ts';
+import { patiently } from './sandbox/patience.ts';
 import { explainStartFailure } from './sandbox/start-failure.ts';
 import { Termination } from './sandbox/termination.ts';
 import type { WorkingMounts } from './store/working-mounts.ts';
@@ -62,8 +63,7 @@ export class ContainerdSandbox implements Sandbox {
       const { stdin, stdout, stderr } = host.stdio;
       await client.tasks.create({ containerId: id, rootfs, stdout, stderr, ...(stdin === undefined ? {} : { stdin }) });
       taskMade = true;
-      const exit = client.tasks.wait(id);
-      termination.watch(exit);
+      termination.watch();
       await client.tasks.start(id);
       let inputFailure: { error: unknown } | undefined;
       feed(client, id, host, io).catch((error: unknown) => {
@@ -88,17 +88,9 @@ export class ContainerdSandbox implements Sandbox {
 
   /** The task's mounts and control groups, and the container's record. By now no process of it is left. */
   async #deleteRecords(id: string): Promise<void> {
-    const { client } = this.#options;
-    try {
-      await client.tasks.delete(id);
-    } catch (error) {
-      if (!isLoamError(error, 'containerd.not-found')) throw error;
-    }
-    try {
-      await client.containers.delete(id);
-    } catch (error) {
-      if (!isLoamError(error, 'containerd.not-found')) throw error;
-    }
+    const { client, clock } = this.#options;
+    await patiently(clock, () => orGone(client.tasks.delete(id)));
+    await patiently(clock, () => orGone(client.containers.delete(id)));
   }
 
   async #outputEnd(host: HostRun): Promise<void> {
@@ -106,6 +98,14 @@ export class ContainerdSandbox implements Sandbox {
     const late = new Promise<void>((resolve) => (stop = this.#options.clock.after(outputAfterExitMs, resolve)));
     await Promise.race([host.stdio.ended, late]);
     stop?.();
+  }
+}
+
+async function orGone(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!isLoamError(error, 'containerd.not-found')) throw error;
   }
 }
 

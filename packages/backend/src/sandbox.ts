@@ -56,6 +56,7 @@ export interface RunIo {
 /** How a process ended. All its output has been delivered by then, and nothing of it runs any more. */
 export type RunExit =
   | { readonly kind: 'exited'; readonly code: number }
+  /** Only where the platform can tell it from a program that exits with such a code; runc's shim cannot. */
   | { readonly kind: 'signalled'; readonly signal: number }
   /** The kernel killed it at its memory limit. */
   | { readonly kind: 'out-of-memory' }
@@ -64,8 +65,9 @@ export type RunExit =
 /**
  * Runs one process at a time on a working snapshot.
  *
- * `run` resolves when the process has ended, its output is delivered, and nothing of it is left: no task, container,
- * network, mount, secret file. It throws `backend.*` when the process could not be started (`backend.command-not-found`,
+ * `run` resolves when the process has ended, its output is delivered, and nothing of it runs any more; its secret files are
+ * gone. Records of it (task, container, their mounts) may still be being deleted: what needs that done waits for it by
+ * itself, `Store.commit` on Windows, `Store.abandon`, `Store.close` and another run on the same working snapshot among it. It throws `backend.*` when the process could not be started (`backend.command-not-found`,
  * `backend.unknown-user`, `backend.run-failed`), and `general.cancelled` when `signal` aborted: then too only after proof
  * that nothing runs, or `backend.will-not-die`, after which the agent must take no more work.
  * Concurrency: any number of runs at once, each on its own working snapshot.

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Network } from '@loam/backend';
@@ -20,7 +20,8 @@ export class NameFiles {
   async binds(hostname: string, network: Network): Promise<BindMount[]> {
     const hosts = { source: await this.#hostsFile(hostname, network), target: '/etc/hosts', readonly: true };
     if (network !== 'host') return [hosts];
-    return [hosts, { source: '/etc/resolv.conf', target: '/etc/resolv.conf', readonly: true }];
+    const resolver = '/etc/resolv.conf';
+    return (await exists(resolver)) ? [hosts, { source: resolver, target: resolver, readonly: true }] : [hosts];
   }
 
   #hostsFile(hostname: string, network: Network): Promise<string> {
@@ -41,4 +42,11 @@ export class NameFiles {
     await writeFile(path, own + hosts, { mode: 0o644 });
     return path;
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -2,6 +2,7 @@ import { isLoamError, LoamError, type Clock } from '@loam/base';
 import type { Containerd, TaskExit } from '@loam/containerd';
 
 import type { HostRun } from '../platform-driver.ts';
+import { patiently } from './patience.ts';
 
 export interface TerminationOptions {
   readonly client: Containerd;
@@ -38,11 +39,14 @@ export class Termination {
     this.#refused.catch(() => undefined);
   }
 
-  /** Begins to watch a task that has been created. */
-  watch(exit: Promise<TaskExit>): void {
-    const { signal, clock, timeoutMs } = this.#options;
-    this.#exit = exit.finally(() => (this.#ended = true));
-    this.#exit.catch(() => undefined);
+  /** Begins to watch a task that has been created and not started. */
+  watch(): void {
+    const { client, id, signal, clock, timeoutMs } = this.#options;
+    this.#exit = patiently(clock, () => client.tasks.wait(id));
+    this.#exit.then(
+      () => (this.#ended = true),
+      () => undefined,
+    );
     const onAbort = (): void => this.#begin('cancelled');
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
@@ -53,7 +57,11 @@ export class Termination {
   /** How the task ended. */
   async exit(): Promise<TaskExit> {
     if (this.#exit === undefined) throw new Error('no task is watched');
-    const exit = await Promise.race([this.#exit, this.#refused]);
+    const exit = await Promise.race([this.#exit, this.#refused]).catch((error: unknown) => {
+      // Whether it still runs cannot be known.
+      if (!isLoamError(error, 'containerd.unavailable')) throw error;
+      throw LoamError.of('backend.will-not-die', {}, { cause: error });
+    });
     // The first process of a PID namespace is reaped only after all others in it are gone (pid_namespaces(7)); this is
     // the proof that the namespace was its own.
     if (await this.#options.host.processesLeft()) await this.#killAll();
@@ -106,11 +114,14 @@ export class Termination {
 
   /** A signal to the first process, or everything in the container; what has gone already is well. */
   async #send(signalNumber: number, all: boolean): Promise<void> {
+    const { client, clock, id } = this.#options;
     try {
-      await this.#options.client.tasks.kill(this.#options.id, signalNumber, { all });
+      await patiently(clock, async () => {
+        if (!this.#ended) await client.tasks.kill(id, signalNumber, { all });
+      });
     } catch (error) {
-      if (isLoamError(error, 'containerd.not-found', 'containerd.failed-precondition', 'containerd.task-failed'))
-        return;
+      const isGone = isLoamError(error, 'containerd.not-found', 'containerd.failed-precondition');
+      if (isGone || isLoamError(error, 'containerd.task-failed')) return;
       if (signalNumber === sigKill) this.#refuse(LoamError.of('backend.will-not-die', {}, { cause: error }));
     }
   }

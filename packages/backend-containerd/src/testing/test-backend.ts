@@ -8,9 +8,10 @@ import { systemClock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
 import type { ContainerdServer } from '@loam/testkit';
 
-import { createContainerdBackend, type ContainerdBackend, type ContainerdBackendOptions } from './backend.ts';
-import { busyboxImageArchive, busyboxImageName } from './base-image.ts';
-import { findLeftovers } from './leftovers.ts';
+import { createContainerdBackend, type ContainerdBackend, type ContainerdBackendOptions } from '../backend.ts';
+import { busyboxImageArchive, busyboxImageName } from '../base-image.ts';
+import { createRuncDriver } from '../runc/runc-driver.ts';
+import { findLeftovers } from '../leftovers.ts';
 
 /** A back end in a namespace and state directory of its own, for one test. */
 export interface TestBackend {
@@ -30,23 +31,25 @@ export const testPlatform: Platform = { os: 'linux', architecture: process.arch 
 
 export async function openTestBackend(
   server: ContainerdServer,
-  options: Partial<ContainerdBackendOptions> = {},
+  options: Partial<ContainerdBackendOptions> & { readonly layersAsTar?: boolean } = {},
 ): Promise<TestBackend> {
   const client = connect({ address: server.address, namespace: `test-${randomUUID()}` });
   const agentId = `agt_${randomUUID()}`;
   const stateDirectory = await mkdtemp(join(tmpdir(), 'loam-state-'));
   const warnings: string[] = [];
-  const open = (): Promise<ContainerdBackend> =>
-    createContainerdBackend({
-      client,
-      agentId,
-      stateDirectory,
+  const open = (): Promise<ContainerdBackend> => {
+    const own = { client, agentId, stateDirectory, runcRoot: server.runcRoot };
+    // The way that Windows takes, too, tried out here.
+    const driver = options.layersAsTar ? { driver: { ...createRuncDriver(own), writeLayer: undefined } } : {};
+    return createContainerdBackend({
+      ...own,
+      ...driver,
       clock: systemClock,
       randomUUID,
-      runcRoot: server.runcRoot,
       warn: (what, error) => warnings.push(`clean-up of ${what} failed: ${String(error)}`),
       ...options,
     });
+  };
   const lives = [await open()];
   const latest = (): ContainerdBackend => lives.at(-1) as ContainerdBackend;
   return {

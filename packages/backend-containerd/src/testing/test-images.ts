@@ -4,9 +4,9 @@ import { gzipSync } from 'node:zlib';
 import type { ImageConfig, TreeEntry } from '@loam/backend';
 import type { PushedImage } from '@loam/testkit';
 
-import { sha256 } from './fetcher/chain-id.ts';
-import { ociConfig, ociIndex, ociLayer, ociManifest } from './fetcher/media-types.ts';
-import { tarHeaderOf, writeTar } from './tar/tar-writer.ts';
+import { sha256 } from '../fetcher/chain-id.ts';
+import { ociConfig, ociIndex, ociLayer, ociManifest } from '../fetcher/media-types.ts';
+import { tarHeaderOf, writeTar } from '../tar/tar-writer.ts';
 
 /** An image for tests, in parts. */
 export interface MadeImage extends PushedImage {
