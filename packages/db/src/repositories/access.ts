@@ -1,7 +1,5 @@
-import { and, eq, isNull } from 'drizzle-orm';
-
 import type { Connection } from '../connect.ts';
-import { apiTokens, audit, loginCodes, secrets, sessions } from '../schema/index.ts';
+import type { apiTokens, audit, loginCodes, secrets, sessions } from '../schema/index.ts';
 import { writeAudit, type AuditEntry } from './audit.ts';
 
 export type ApiTokenRow = typeof apiTokens.$inferSelect;
@@ -16,7 +14,7 @@ export interface Identity {
 export type AccessRepository = ReturnType<typeof accessRepository>;
 
 /** Tokens, sessions, login codes, kept secrets, the audit. Secrets come in as hashes or sealed, never as they are. */
-export function accessRepository({ sql, orm }: Connection) {
+export function accessRepository({ sql }: Connection) {
   return {
     async hasTokens(): Promise<boolean> {
       return (await sql`select 1 from api_tokens where revoked_at is null limit 1`).length > 0;
@@ -34,7 +32,7 @@ export function accessRepository({ sql, orm }: Connection) {
     },
 
     async tokens(): Promise<ApiTokenRow[]> {
-      return orm.select().from(apiTokens).where(isNull(apiTokens.revokedAt)).orderBy(apiTokens.createdAt);
+      return sql<ApiTokenRow[]>`select * from api_tokens where revoked_at is null order by created_at`;
     },
 
     /** The token's sessions end with it. */
@@ -51,10 +49,7 @@ export function accessRepository({ sql, orm }: Connection) {
 
     /** Revokes all tokens of a name. */
     async revokeTokensNamed(name: string, now: number): Promise<void> {
-      await orm
-        .update(apiTokens)
-        .set({ revokedAt: now })
-        .where(and(eq(apiTokens.name, name), isNull(apiTokens.revokedAt)));
+      await sql`update api_tokens set revoked_at = ${now} where name = ${name} and revoked_at is null`;
     },
 
     async byToken(hash: string, now: number): Promise<Identity | undefined> {
@@ -69,7 +64,7 @@ export function accessRepository({ sql, orm }: Connection) {
     },
 
     async createSession(session: typeof sessions.$inferInsert): Promise<void> {
-      await orm.insert(sessions).values(session);
+      await sql`insert into sessions ${sql({ hash: session.hash, name: session.name, token_id: session.tokenId ?? null, created_at: session.createdAt, expires_at: session.expiresAt })}`;
     },
 
     async bySession(hash: string, now: number): Promise<Identity | undefined> {
@@ -79,11 +74,11 @@ export function accessRepository({ sql, orm }: Connection) {
     },
 
     async endSession(hash: string): Promise<void> {
-      await orm.delete(sessions).where(eq(sessions.hash, hash));
+      await sql`delete from sessions where hash = ${hash}`;
     },
 
     async createLoginCode(code: Omit<typeof loginCodes.$inferInsert, 'usedAt'>): Promise<void> {
-      await orm.insert(loginCodes).values(code);
+      await sql`insert into login_codes ${sql({ hash: code.hash, name: code.name, created_at: code.createdAt, expires_at: code.expiresAt })}`;
     },
 
     /** Whose code it is, once. */
@@ -94,10 +89,8 @@ export function accessRepository({ sql, orm }: Connection) {
     },
 
     async listSecrets(): Promise<Pick<SecretRow, 'name' | 'createdAt' | 'updatedAt'>[]> {
-      return orm
-        .select({ name: secrets.name, createdAt: secrets.createdAt, updatedAt: secrets.updatedAt })
-        .from(secrets)
-        .orderBy(secrets.name);
+      return sql<Pick<SecretRow, 'name' | 'createdAt' | 'updatedAt'>[]>`
+        select name, created_at, updated_at from secrets order by name`;
     },
 
     async putSecret(
@@ -133,7 +126,7 @@ export function accessRepository({ sql, orm }: Connection) {
     },
 
     async auditOf(subject: string): Promise<(typeof audit.$inferSelect)[]> {
-      return orm.select().from(audit).where(eq(audit.subject, subject)).orderBy(audit.at, audit.id);
+      return sql<(typeof audit.$inferSelect)[]>`select * from audit where subject = ${subject} order by at, id`;
     },
 
     /** Rows whose time is over. */

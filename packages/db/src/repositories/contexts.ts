@@ -1,14 +1,12 @@
-import { eq } from 'drizzle-orm';
-
 import type { Connection } from '../connect.ts';
-import { blobs, contexts } from '../schema/index.ts';
+import type { blobs, contexts } from '../schema/index.ts';
 
 export type ContextRow = typeof contexts.$inferSelect;
 export type BlobRow = typeof blobs.$inferSelect;
 
 export type ContextsRepository = ReturnType<typeof contextsRepository>;
 
-export function contextsRepository({ sql, orm }: Connection) {
+export function contextsRepository({ sql }: Connection) {
   return {
     /** Notes a manifest, or that it was used again, with its blobs. */
     async put(context: ContextRow): Promise<void> {
@@ -21,7 +19,7 @@ export function contextsRepository({ sql, orm }: Connection) {
     },
 
     async get(digest: string): Promise<ContextRow | undefined> {
-      const [row] = await orm.select().from(contexts).where(eq(contexts.digest, digest));
+      const [row] = await sql<ContextRow[]>`select * from contexts where digest = ${digest}`;
       return row;
     },
 
@@ -36,7 +34,7 @@ export function contextsRepository({ sql, orm }: Connection) {
     },
 
     async blob(digest: string): Promise<BlobRow | undefined> {
-      const [row] = await orm.select().from(blobs).where(eq(blobs.digest, digest));
+      const [row] = await sql<BlobRow[]>`select * from blobs where digest = ${digest}`;
       return row;
     },
 
@@ -47,7 +45,7 @@ export function contextsRepository({ sql, orm }: Connection) {
     },
 
     async forgetBlob(digest: string): Promise<void> {
-      await orm.delete(blobs).where(eq(blobs.digest, digest));
+      await sql`delete from blobs where digest = ${digest}`;
     },
 
     /** Contexts and blobs that nothing used since `before` and no unfinished build needs. Their files are the caller's to delete. */
