@@ -1,0 +1,44 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+import { startContainerd, type ContainerdServer } from '@loam/testkit';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+import { busyboxBase, openTestBackend } from './testing/test-backend.ts';
+
+let server: ContainerdServer;
+beforeAll(async () => {
+  server = await startContainerd();
+});
+afterAll(() => server.stop());
+
+it('kill -9 of an agent whose step writes without end: the next life removes everything, at once', async () => {
+  const test = await openTestBackend(server);
+  const base = await busyboxBase(test);
+  await test.backend.settled();
+  const program = fileURLToPath(new URL('testing/doomed-agent.ts', import.meta.url));
+  const { namespace } = test.client;
+  const args = [program, server.address, namespace, test.agentId, test.stateDirectory, server.runcRoot, base];
+  const doomed = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(doomed.stdout, 'data');
+  const exited = once(doomed, 'exit');
+  doomed.kill('SIGKILL');
+  await exited;
+  expect(await test.leftovers()).not.toEqual([]);
+
+  const reborn = await test.crash();
+  const began = performance.now();
+  expect(await reborn.store.reconcile()).toEqual({
+    tasks: 1,
+    containers: 1,
+    workingSnapshots: 1,
+    leases: 1,
+    mounts: 1,
+    networks: 0,
+  });
+  expect(performance.now() - began).toBeLessThan(5000);
+  expect(await test.leftovers()).toEqual([]);
+  expect((await test.client.tasks.list()).length).toBe(0);
+  await test.close();
+});
