@@ -11,9 +11,7 @@ export interface UploadProgress {
 
 interface Uploaded {
   readonly digest: string;
-  readonly folder: string;
-  readonly files: number;
-  readonly bytes: number;
+  readonly folder: { readonly name: string; readonly files: number; readonly bytes: number };
 }
 
 /**
@@ -52,12 +50,8 @@ export async function uploadContext(
     sent += file.size;
     report({ phase: 'Sending', files: missing.length, doneBytes: sent, totalBytes: total });
   }
-  return {
-    digest: receipt.digest,
-    folder: picked[0]?.webkitRelativePath.split('/')[0] ?? '',
-    files: files.length,
-    bytes,
-  };
+  const name = picked[0]?.webkitRelativePath.split('/')[0] ?? '';
+  return { digest: receipt.digest, folder: { name, files: files.length, bytes } };
 }
 
 /** `project/src/main.c` as picked is `src/main.c` in the context. */

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'react';
 
 import { CopyButton } from '../components/copy-button.tsx';
 import { ErrorNotice } from '../components/error-notice.tsx';
-import { formatBytes, formatCount } from '../components/format.ts';
+import { formatBytes, plural } from '../components/format.ts';
 import { logUrl } from '../data/api.ts';
 import { useLog } from '../data/log-source.ts';
 import { findLine } from './find.ts';
@@ -33,7 +33,7 @@ export function LogPane(props: LogPaneProps) {
     <div className="log-pane">
       <div className="log-tools">
         <span className="soft numbers truncate">
-          {formatCount(store.lineCount)} lines, {formatBytes(store.size)}
+          {plural(store.lineCount, 'line')}, {formatBytes(store.size)}
           {props.fromEarlierBuild ? ', from the build that ran this step' : ''}
         </span>
         <span className="grow" />

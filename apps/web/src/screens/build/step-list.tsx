@@ -79,7 +79,7 @@ function StepRow({ step, selected, onSelect, span, now }: StepRowProps) {
           <Op step={step} />
         </span>
         <span className="step-side numbers">
-          {step.sizeBytes ? <span className="soft">{formatBytes(step.sizeBytes)} </span> : null}
+          {step.sizeBytes ? <span>{formatBytes(step.sizeBytes)}</span> : null}
           <b>{step.state === 'hit' ? 'hit' : time === null ? '' : formatDuration(time)}</b>
         </span>
         <Progress step={step} />
@@ -104,7 +104,8 @@ function Op({ step }: { step: Step }) {
 }
 
 function Progress({ step }: { step: Step }) {
-  if (step.state !== 'running' || step.phase === null) return null;
+  // `running` says no more than the spinner does.
+  if (step.state !== 'running' || step.phase === null || step.phase === 'running') return null;
   const bytes =
     step.currentBytes === null
       ? ''

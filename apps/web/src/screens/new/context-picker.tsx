@@ -7,9 +7,8 @@ import { uploadContext, type UploadProgress } from '../../data/upload-context.ts
 
 export interface PickedContext {
   readonly digest: string;
-  readonly folder: string;
-  readonly files: number;
-  readonly bytes: number;
+  /** Where it came from: a folder's name and what is in it; null for the context of the build that was copied. */
+  readonly folder: { readonly name: string; readonly files: number; readonly bytes: number } | null;
 }
 
 interface ContextPickerProps {
@@ -72,11 +71,7 @@ export function ContextPicker({ picked, onPick, needed }: ContextPickerProps) {
           />
         </p>
       ) : picked !== null ? (
-        <p className="soft">
-          <strong>{picked.folder}</strong>: {plural(picked.files, 'file')}, {formatBytes(picked.bytes)},{' '}
-          <code>{shortId(picked.digest)}</code>. Without .git; a browser cannot see which files may be executed or are
-          links.
-        </p>
+        <Picked picked={picked} />
       ) : (
         <>
           <p className={needed ? '' : 'soft'}>
@@ -90,5 +85,21 @@ export function ContextPicker({ picked, onPick, needed }: ContextPickerProps) {
         </>
       )}
     </section>
+  );
+}
+
+function Picked({ picked: { folder, digest } }: { picked: PickedContext }) {
+  if (folder === null) {
+    return (
+      <p className="soft">
+        The files of the build that was copied, <code>{shortId(digest)}</code>.
+      </p>
+    );
+  }
+  return (
+    <p className="soft">
+      <strong>{folder.name}</strong>: {plural(folder.files, 'file')}, {formatBytes(folder.bytes)},{' '}
+      <code>{shortId(digest)}</code>. Without .git; a browser cannot see which files may be executed or are links.
+    </p>
   );
 }

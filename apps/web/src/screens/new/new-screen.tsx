@@ -3,20 +3,21 @@ import './new.css';
 import type { Diagnostic } from '@loam/contracts';
 import { checkSpec } from '@loam/spec';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useEffectEvent, useMemo, useRef, useState } from 'react';
+import { lazy, Suspense, useMemo, useState } from 'react';
 
 import { ErrorNotice } from '../../components/error-notice.tsx';
-import { showToast } from '../../components/toasts.tsx';
 import { useTitle } from '../../components/use-title.ts';
 import { diagnosticsOf } from '../../data/api.ts';
-import { useBuildOnce, useSubmit } from '../../data/queries.ts';
+import { useSubmit } from '../../data/queries.ts';
 import { ContextPicker, type PickedContext } from './context-picker.tsx';
 import { useDraft } from './draft.ts';
 import { Options } from './options.tsx';
 import { PlanPanel } from './plan-panel.tsx';
 import { Problems } from './problems.tsx';
+import { copiesFromContext } from './copies-from-context.ts';
 import { createKeyring, requestOf } from './request.ts';
 import { sampleSpec } from './sample.ts';
+import { useCopyOf } from './use-copy-of.ts';
 import { useSettled } from './use-settled.ts';
 
 const route = getRouteApi('/shell/new');
@@ -31,17 +32,19 @@ export function NewScreen() {
   const [goTo, setGoTo] = useState<{ offset: number } | null>(null);
   const [keys] = useState(createKeyring);
   const submit = useSubmit();
-  useCopyOf(route.useSearch().from, change);
+  useCopyOf(route.useSearch().from, { change, setContext });
 
   const settled = useSettled(draft.spec, 120);
   const secretIds = draft.secrets.map((secret) => secret.id).join('\n');
-  const found = useMemo<readonly Diagnostic[]>(
+  const checked = useMemo<ReturnType<typeof checkSpec>>(
     () =>
-      settled.trim() === '' ? [] : checkSpec(settled, { secrets: secretIds.split('\n').filter(Boolean) }).diagnostics,
+      settled.trim() === ''
+        ? { diagnostics: [] }
+        : checkSpec(settled, { secrets: secretIds.split('\n').filter(Boolean) }),
     [settled, secretIds],
   );
   const refusal = submit.variables?.body.spec === draft.spec ? submit.error : null;
-  const diagnostics = useMemo(() => unique([...found, ...diagnosticsOf(refusal)]), [found, refusal]);
+  const diagnostics = useMemo(() => unique([...checked.diagnostics, ...diagnosticsOf(refusal)]), [checked, refusal]);
   const wrong = diagnostics.some((each) => each.severity === 'error');
 
   const send = () => {
@@ -117,33 +120,15 @@ export function NewScreen() {
             wrong={wrong}
           />
           <Options draft={draft} change={change} />
-          <ContextPicker picked={context} onPick={setContext} needed={/\(copy/.test(settled)} />
+          <ContextPicker
+            picked={context}
+            onPick={setContext}
+            needed={checked.spec !== undefined && copiesFromContext(checked.spec)}
+          />
         </div>
       </div>
     </div>
   );
-}
-
-/** Fills the form from the build that `/new?from=` names, once. */
-function useCopyOf(from: string | undefined, change: ReturnType<typeof useDraft>[1]): void {
-  const build = useBuildOnce(from);
-  const done = useRef<string | null>(null);
-  const fill = useEffectEvent(change);
-  useEffect(() => {
-    if (build.data === undefined || done.current === build.data.id) return;
-    done.current = build.data.id;
-    fill({
-      spec: build.data.spec,
-      title: build.data.title ?? '',
-      pool: build.data.pool,
-      secrets: build.data.secretIds.map((id) => ({ id, kind: 'value', text: '' })),
-    });
-    showToast({
-      tone: 'water',
-      title: 'Copied from the build',
-      text: 'The values of its secrets were not: they leave the farm for agents only.',
-    });
-  }, [build.data]);
 }
 
 function unique(diagnostics: readonly Diagnostic[]): Diagnostic[] {
