@@ -5,10 +5,16 @@ import type { LayoutInput } from './layout.ts';
 /** What a node's width stands for. */
 export type WeightKind = 'bytes' | 'time' | 'count';
 
-/** Bytes on disk: the largest replica, since agents may store the same layer differently. */
-export function bytesOf(node: CacheNode): number {
+/** Bytes on disk, of the largest replica if the farm has no figure of its own; null when nobody has told. */
+export function knownBytesOf(node: CacheNode): number | null {
   if (node.sizeBytes !== null) return node.sizeBytes;
-  return node.replicas.reduce((most, replica) => Math.max(most, replica.sizeBytes ?? 0), 0);
+  const told = node.replicas.flatMap((replica) => replica.sizeBytes ?? []);
+  return told.length === 0 ? null : Math.max(...told);
+}
+
+/** As `knownBytesOf`, for sums. */
+export function bytesOf(node: CacheNode): number {
+  return knownBytesOf(node) ?? 0;
 }
 
 /**

@@ -16,6 +16,7 @@ const copyLimitBytes = 8 * 1024 * 1024;
 interface LogPaneProps {
   readonly logId: string;
   readonly running: boolean;
+  readonly failed: boolean;
   /** The bytes come from the build that executed the step, not from this one. */
   readonly fromEarlierBuild: boolean;
   readonly lines: LineSpan | undefined;
@@ -28,7 +29,9 @@ interface LogPaneProps {
 export function LogPane(props: LogPaneProps) {
   const { store, error } = useLog(props.logId);
   const version = useFrameVersion(store);
-  const follow = props.follow && props.running;
+  // What was seen running is followed to its last byte; of what failed, the end is what one came for.
+  const [sticks] = useState(props.running || props.failed);
+  const follow = props.follow && sticks;
   return (
     <div className="log-pane">
       <div className="log-tools">

@@ -1,4 +1,4 @@
-import { memo, useEffect, useLayoutEffect, useRef, useState, type KeyboardEvent, type MouseEvent } from 'react';
+import { memo, useEffect, useLayoutEffect, useRef, useState, type MouseEvent } from 'react';
 
 import { formatBytes } from '../components/format.ts';
 import { cssColour, parseLine, type TextStyle } from './ansi.ts';
@@ -40,7 +40,7 @@ export function LogView({ store, version, lines, onLines, follow, onFollow, runn
   useLayoutEffect(() => {
     const element = scroller.current!;
     if (follow) element.scrollTop = element.scrollHeight;
-  }, [follow, version]);
+  }, [follow, version, view.height]);
 
   // A link to a line waits until the line is there.
   const wanted = lines?.from;
@@ -51,12 +51,17 @@ export function LogView({ store, version, lines, onLines, follow, onFollow, runn
       element.scrollTop = scrollForLine(wanted - 1, store.lineCount, element.scrollTop, element.clientHeight);
   }, [wanted, reached, store]);
 
+  const lastTop = useRef(0);
   const onScroll = () => {
     const element = scroller.current!;
-    const end = element.scrollTop + element.clientHeight >= element.scrollHeight - rowHeight;
-    setView({ top: element.scrollTop, height: element.clientHeight });
+    const top = element.scrollTop;
+    const end = top + element.clientHeight >= element.scrollHeight - rowHeight;
+    setView({ top, height: element.clientHeight });
     setAtEnd(end);
+    // Only a reader moves the view up: what arrives makes it longer, and following moves it down.
+    if (follow && top < lastTop.current - 1 && !end) onFollow(false);
     if (running && end && !follow) onFollow(true);
+    lastTop.current = top;
   };
   // One listener for all rows, so that a row's properties stay the same and it is not rendered again.
   const onNumber = (event: MouseEvent<HTMLElement>) => {
@@ -65,10 +70,6 @@ export function LogView({ store, version, lines, onLines, follow, onFollow, runn
     if (event.shiftKey && lines !== undefined)
       onLines({ from: Math.min(lines.from, line), to: Math.max(lines.from, line) });
     else onLines(lines?.from === line && lines.to === line ? undefined : { from: line, to: line });
-  };
-  // Only the reader's own movement stops following, not the browser's.
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (['ArrowUp', 'PageUp', 'Home'].includes(event.key)) onFollow(false);
   };
   const toEnd = () => {
     scroller.current!.scrollTop = scroller.current!.scrollHeight;
@@ -84,9 +85,6 @@ export function LogView({ store, version, lines, onLines, follow, onFollow, runn
         aria-label="Log"
         aria-live="off"
         onScroll={onScroll}
-        onWheel={(event) => event.deltaY < 0 && onFollow(false)}
-        onTouchMove={() => onFollow(false)}
-        onKeyDown={onKeyDown}
       >
         <div className="log-spacer" style={{ height: spacerHeight(count) }}>
           <div

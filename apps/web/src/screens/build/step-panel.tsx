@@ -53,6 +53,7 @@ export function StepPanel({ step, place, onPlace, follow, onFollow }: StepPanelP
           logId={step.logId}
           fromEarlierBuild={step.state === 'hit'}
           running={step.state === 'running'}
+          failed={step.state === 'failed'}
           lines={place.from === undefined ? undefined : { from: place.from, to: place.to ?? place.from }}
           onLines={(lines) => onPlace({ step: step.position, ...lines })}
           follow={follow}

@@ -7,7 +7,7 @@ import type { Layout } from '../../graph/layout.ts';
 import { nodeAt } from '../../graph/layout.ts';
 import { paint, rowPixels } from '../../graph/paint.ts';
 import { fitted, panned, wholeView, zoomed, type Viewport } from '../../graph/viewport.ts';
-import { bytesOf } from '../../graph/weights.ts';
+import { knownBytesOf } from '../../graph/weights.ts';
 import { readPalette } from './palette.ts';
 import { usePointer } from './use-pointer.ts';
 
@@ -136,7 +136,7 @@ export function Icicle({ nodes, layout, labels, matches, selected, onSelect }: I
 
 function describe(node: CacheNode, layout: Layout, index: number): string {
   const below = layout.size[index]! - 1;
-  return `${formatBytes(bytesOf(node))}${below > 0 ? `, ${plural(below, 'snapshot')} on it` : ''}  ${node.op.replace(/\s+/g, ' ')}`;
+  return `${formatBytes(knownBytesOf(node))}${below > 0 ? `, ${plural(below, 'snapshot')} on it` : ''}  ${node.op.replace(/\s+/g, ' ')}`;
 }
 
 function neighbour(layout: Layout, from: number, key: string): number | undefined {

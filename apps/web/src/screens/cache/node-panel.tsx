@@ -9,7 +9,7 @@ import { Age } from '../../components/time.tsx';
 import { logUrl } from '../../data/api.ts';
 import { useCacheNode } from '../../data/queries.ts';
 import { subtree, type Layout } from '../../graph/layout.ts';
-import { bytesOf } from '../../graph/weights.ts';
+import { bytesOf, knownBytesOf } from '../../graph/weights.ts';
 import { DeleteDialog } from './delete-dialog.tsx';
 
 interface NodePanelProps {
@@ -41,7 +41,7 @@ export function NodePanel({ nodes, layout, index, onSelect }: NodePanelProps) {
             <span className="mono">{shortId(node.id)}</span> <CopyButton text={node.id} what="the step id" />
           </Fact>
           <Fact name="Size">
-            {formatBytes(bytesOf(node))}
+            {formatBytes(knownBytesOf(node))}
             <span className="faint">
               {' '}
               own, {formatBytes(below.reduce((sum, at) => sum + bytesOf(nodes[at]!), 0))} with the{' '}

@@ -5,7 +5,7 @@ import { useMemo, useRef, useState } from 'react';
 import { formatBytes, formatDuration, shortId } from '../../components/format.ts';
 import { Age } from '../../components/time.tsx';
 import type { Layout } from '../../graph/layout.ts';
-import { bytesOf } from '../../graph/weights.ts';
+import { bytesOf, knownBytesOf } from '../../graph/weights.ts';
 
 interface SnapshotTableProps {
   readonly nodes: readonly CacheNode[];
@@ -112,7 +112,7 @@ function Cells({ node, onSelect }: { node: CacheNode; onSelect: () => void }) {
       <span role="cell" className="mono faint">
         {shortId(node.id)}
       </span>
-      <span role="cell">{formatBytes(bytesOf(node))}</span>
+      <span role="cell">{formatBytes(knownBytesOf(node))}</span>
       <span role="cell">{formatDuration(node.durationMs)}</span>
       <span role="cell">{node.hits}</span>
       <span role="cell" className="soft">

@@ -25,7 +25,8 @@ export function PlanPanel({ spec, pool, context, refresh, wrong }: PlanPanelProp
       api.plan({ spec: asked, pool, ...(context ? { context } : {}), ...(refresh ? { refresh } : {}) }, signal),
     enabled: !wrong && asked === spec && asked.trim() !== '',
     placeholderData: keepPreviousData,
-    staleTime: 10_000,
+    // What is cached changes with every build anywhere.
+    staleTime: 0,
   });
   const steps = plan.data?.steps ?? [];
   const old = wrong || plan.isPlaceholderData || asked !== spec;
