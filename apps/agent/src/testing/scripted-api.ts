@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import type { AgentMessage, ApiMessage } from '@loam/contracts';
@@ -21,23 +22,39 @@ export interface ScriptedLink {
 /** A websocket server that speaks only when the test says so. */
 export interface ScriptedApi {
   readonly url: string;
+  /** What `GET /api/v1/agent…` answers, by the path behind that. */
+  readonly files: Map<string, string | Uint8Array>;
+  /** Paths that were asked for. */
+  readonly requests: string[];
   /** The next link that an agent opens. */
   link(): Promise<ScriptedLink>;
   close(): Promise<void>;
 }
 
 export async function startScriptedApi(): Promise<ScriptedApi> {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', path: '/api/v1/agent/link' });
-  await once(server, 'listening');
+  const files = new Map<string, string | Uint8Array>();
+  const requests: string[] = [];
+  const http = createServer((request, response) => {
+    const path = (request.url ?? '').replace(/^\/api\/v1\/agent/, '');
+    requests.push(path);
+    const file = files.get(path);
+    response.writeHead(file === undefined ? 404 : 200).end(file);
+  });
+  const server = new WebSocketServer({ server: http, path: '/api/v1/agent/link' });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
   const links = queue<ScriptedLink>();
   server.on('connection', (socket, request) => links.push(scripted(socket, request.headers.authorization)));
-  const { port } = server.address() as AddressInfo;
+  const { port } = http.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
+    files,
+    requests,
     link: () => links.shift(),
     async close() {
       for (const socket of server.clients) socket.terminate();
-      await new Promise((resolve) => server.close(resolve));
+      http.closeAllConnections();
+      await new Promise((resolve) => http.close(resolve));
     },
   };
 }

@@ -59,7 +59,7 @@ export const agentErrors = defineErrors({
   },
   'agent.spec-invalid': {
     status: 422,
-    message: 'The spec {file} has {count} errors.',
+    message: 'The spec {file} is wrong; errors: {count}.',
     remedy: 'Mend them; each is shown with its place.',
   },
   'agent.protocol-mismatch': {
