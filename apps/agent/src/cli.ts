@@ -16,6 +16,8 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   let code = 0;
   /** Our clock does not keep the process alive while something waits on it. */
   const alive = setInterval(() => undefined, 2 ** 30);
+  // Without a listener, a reader that has gone (`| head`) would end the process in the middle of its work.
+  process.stdout.on('error', () => undefined);
   const program = createProgram((result) => (code = result));
   try {
     await program.parseAsync(argv);

@@ -32,14 +32,13 @@ export interface AgentProcess {
 export class TestInstall {
   readonly home: string = mkdtempSync(join(tmpdir(), 'loam-agent-'));
   readonly state: string = join(this.home, 'state');
-  readonly #children = new Set<ChildProcess>();
+  readonly #running = new Map<ChildProcess, Promise<Ended>>();
 
   start(...args: string[]): AgentProcess {
     const child = spawn(process.execPath, [main, ...args, '--state', this.state], {
       env: { ...process.env, LOAM_CONTAINERD: undefined, NO_COLOR: '1' },
       cwd: this.home,
     });
-    this.#children.add(child);
     let stdout = '';
     let stderr = '';
     const look = new Set<() => void>();
@@ -49,10 +48,11 @@ export class TestInstall {
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     const ended = once(child, 'close').then(([code]) => {
-      this.#children.delete(child);
+      this.#running.delete(child);
       for (const check of look) check();
       return { code: code as number | null, stdout, stderr };
     });
+    this.#running.set(child, ended);
     return {
       child,
       ended,
@@ -110,9 +110,9 @@ export class TestInstall {
 
   /** Ends everything that was started here, containerd last, and deletes the directory. */
   async close(): Promise<void> {
-    const children = [...this.#children];
-    for (const child of children) child.kill('SIGKILL');
-    await Promise.all(children.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'close')));
+    const ended = [...this.#running.values()];
+    for (const child of this.#running.keys()) child.kill('SIGKILL');
+    await Promise.all(ended);
     const daemon = await startPrivateContainerd(join(this.state, 'containerd'), systemClock);
     await daemon.stop();
     rmSync(this.home, { recursive: true, force: true });
