@@ -59,7 +59,7 @@ export async function createContainerdBackend(options: ContainerdBackendOptions)
   if (/extract/i.test(client.namespace)) throw new Error('the namespace must not contain "extract"');
   await mkdir(stateDirectory, { recursive: true, mode: 0o711 });
   await client.namespaces.ensure();
-  const driver = options.driver ?? createRuncDriver(options);
+  const driver = options.driver ?? hostDriver(options);
   const mounts = new WorkingMounts(client.snapshots(driver.snapshotter));
   const cleanup = new CleanupQueue(options.warn ?? (() => undefined));
   const shared = { client, driver, agentId, clock, randomUUID, mounts, cleanup };
@@ -81,4 +81,9 @@ export async function createContainerdBackend(options: ContainerdBackendOptions)
       await driver.close();
     },
   };
+}
+
+function hostDriver(options: ContainerdBackendOptions): PlatformDriver {
+  if (process.platform !== 'linux') throw new Error(`there is no platform driver for ${process.platform} yet`);
+  return createRuncDriver(options);
 }

@@ -64,7 +64,7 @@ export class ContainerdSandbox implements Sandbox {
       await client.tasks.create({ containerId: id, rootfs, stdout, stderr, ...(stdin === undefined ? {} : { stdin }) });
       taskMade = true;
       termination.watch();
-      await client.tasks.start(id);
+      await this.#start(id);
       let inputFailure: { error: unknown } | undefined;
       feed(client, id, host, io).catch((error: unknown) => {
         inputFailure = { error };
@@ -83,6 +83,18 @@ export class ContainerdSandbox implements Sandbox {
       await host.release();
       cleanup.start(request.working.key, () => this.#deleteRecords(id));
       if (!taskMade) await cleanup.settled(request.working.key);
+    }
+  }
+
+  /** Starts a task. When the daemon goes away before it has answered, the task tells whether it did. */
+  async #start(id: string): Promise<void> {
+    const { client, clock } = this.#options;
+    try {
+      await client.tasks.start(id);
+    } catch (error) {
+      if (!isLoamError(error, 'containerd.unavailable')) throw error;
+      const { status } = await patiently(clock, () => client.tasks.get(id));
+      if (status === 'created') await client.tasks.start(id);
     }
   }
 
