@@ -49,7 +49,7 @@ function createProgram(done: (code: number) => void): Command {
         process.env['LOAM_CONTAINERD'],
       )
       .option('--namespace <name>', "containerd's namespace", 'loam')
-      .option('--keep-containerd', 'leave a private containerd running that this command has started');
+      .option('--keep-containerd', 'leave the private containerd running, so that the next command starts faster');
 
   onHost(program, 'run', 'work for the farm that this agent is enrolled with, until SIGTERM')
     .option('--private-containerd', 'use the private containerd even when LOAM_CONTAINERD is set')

@@ -23,8 +23,6 @@ export interface ContainerdProcess {
   readonly address: string;
   /** For runc's own state, so that two private daemons on a host never share ids. */
   readonly runcRoot: string;
-  /** Whether it ran before: an agent that was killed leaves it, and the next one takes it over. */
-  readonly wasRunning: boolean;
   readonly pid: number;
   /** Ends it, orderly. Steps must have ended before. */
   stop(): Promise<void>;
@@ -61,7 +59,7 @@ export async function startPrivateContainerd(directory: string, clock: Clock): P
     pid: join(directory, 'containerd.pid'),
   };
   const running = runningPid(files.pid, files.config);
-  if (running !== undefined && (await answers(socket, startTimeoutMs / 3, clock))) return handle(running, true);
+  if (running !== undefined && (await answers(socket, startTimeoutMs / 3, clock))) return handle(running);
   if (running !== undefined) await end(running, clock);
 
   requirePrograms();
@@ -77,13 +75,12 @@ export async function startPrivateContainerd(directory: string, clock: Clock): P
     }
     await sleep(clock, pollMs);
   }
-  return handle(pid, false);
+  return handle(pid);
 
-  function handle(daemon: number, wasRunning: boolean): ContainerdProcess {
+  function handle(daemon: number): ContainerdProcess {
     return {
       address: `unix://${socket}`,
       runcRoot: join(directory, 'runc'),
-      wasRunning,
       pid: daemon,
       async stop() {
         await end(daemon, clock);

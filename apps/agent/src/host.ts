@@ -17,10 +17,8 @@ export interface HostOptions {
   /** Of a containerd that somebody else runs; without it a private one is used. */
   readonly containerd: string | undefined;
   readonly namespace: string;
-  /** Leave a private containerd running that this process has started. */
+  /** Leave the private containerd running when this process ends. */
   readonly keepContainerd?: boolean;
-  /** End a private containerd that a killed predecessor left, too. */
-  readonly inheritsContainerd?: boolean;
   /** A process of a step could not be ended. */
   readonly onWillNotDie?: (error: LoamError) => void;
   readonly warn?: (what: string, error: unknown) => void;
@@ -59,8 +57,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
       options.containerd === undefined
         ? await startPrivateContainerd(join(stateDirectory, 'containerd'), systemClock)
         : undefined;
-    const isOurs = daemon !== undefined && (!daemon.wasRunning || options.inheritsContainerd === true);
-    if (isOurs && !options.keepContainerd) open.push(() => daemon.stop());
+    // Nobody else uses it, since the lock is ours: one that a killed process left is ended, too.
+    if (daemon && !options.keepContainerd) open.push(() => daemon.stop());
     const client = connect({ address: daemon?.address ?? options.containerd ?? '', namespace });
     open.push(() => client.close());
     const identity = readIdentity(stateDirectory);

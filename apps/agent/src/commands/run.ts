@@ -23,7 +23,7 @@ export async function run(options: RunOptions): Promise<number> {
   };
   const graceMs = parseDuration(options.grace);
   const stop = stopSignal();
-  const daemon = await startDaemon({ host: { ...hostOptions(options), inheritsContainerd: true }, farm, log });
+  const daemon = await startDaemon({ host: hostOptions(options), farm, log });
   log.info({ url: farm.url, name: farm.name, pool: farm.pool, slots: farm.slots, pid: process.pid }, 'agent started');
   log.info({ signal: await stop }, 'stopping');
   await daemon.stop(graceMs);
