@@ -26,7 +26,7 @@ class BlobServer {
   readonly #server: Server = createServer((request, response) => {
     const path = (request.url ?? '').replace('/api/v1/agent', '');
     const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
-    this.requests.push(`${path.split(':')[0]} ${request.headers['loam-fence']} from ${from}`);
+    this.requests.push(`${path.split(':')[0]} ${String(request.headers['loam-fence'])} from ${from}`);
     const file = this.files.get(path)?.subarray(from);
     if (!file) return response.writeHead(503).end();
     response.writeHead(from > 0 ? 206 : 200, { 'content-length': file.length });
