@@ -90,18 +90,21 @@ export function attemptsRepository({ sql }: Connection) {
 
     /** The agent took the offer. False when the right to it is gone. */
     async accept(writer: Writer, now: number): Promise<boolean> {
-      const rows = await sql`
+      const taken = await sql`
         with taken as (
           update attempts set state = 'running', started_at = ${now}
           where id = ${writer.attemptId} and agent_id = ${writer.agentId} and fence = ${writer.fence} and state = 'offered'
           returning build_id
-        ), begun as (
-          update builds b set state = 'running', started_at = coalesce(b.started_at, ${now}) from taken where b.id = taken.build_id
         )
-        select build_id from taken
-        union all
-        select build_id from attempts
-        where id = ${writer.attemptId} and agent_id = ${writer.agentId} and fence = ${writer.fence} and state = 'running'`;
+        update builds b set state = 'running', started_at = coalesce(b.started_at, ${now}) from taken
+        where b.id = taken.build_id returning 1`;
+      if (taken.length > 0) return true;
+      // Its first records may have been quicker: storing them was taking the offer, too. Only a statement that begins now
+      // is certain to see that.
+      const rows = await sql`
+        select 1 from attempts
+        where id = ${writer.attemptId} and agent_id = ${writer.agentId} and fence = ${writer.fence}
+          and state not in ('offered', 'lost')`;
       return rows.length > 0;
     },
 

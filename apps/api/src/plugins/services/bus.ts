@@ -3,7 +3,7 @@ import type { Relay } from '@loam/queue';
 /** What processes and viewers tell each other. Hints: the truth is read again by whoever cares. */
 export interface FarmEvents {
   /** A build, its attempts or its steps changed. */
-  build: { readonly id: string };
+  build: { readonly id: string; readonly ended?: boolean };
   /** An agent came, went or changed; or what it runs did. */
   agent: { readonly id: string; readonly pool: string };
   /** No more bytes will come for a log. */

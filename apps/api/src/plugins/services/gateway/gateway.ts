@@ -332,13 +332,14 @@ export class Gateway {
     if (attempt) attempt.cancelOffer = undefined;
     const isTaken =
       attempt !== undefined && (await db.attempts.accept({ attemptId, agentId: link.agentId, fence }, clock.now()));
-    const [live] = isTaken ? await db.attempts.live({ attemptId }) : [];
     if (!isTaken) {
-      // Its records may have been quicker, and its end with them: then nothing is tracked any more, and all is well.
+      // An attempt that is not tracked any more because its end came first needs no word about it.
       if (attempt === undefined || link.attempts.has(attemptId)) link.send({ type: 'stale', attemptId });
+      link.attempts.get(attemptId)?.sink.close();
       link.attempts.delete(attemptId);
       return;
     }
+    const [live] = await db.attempts.live({ attemptId });
     if (live !== undefined) bus.publish('build', { id: live.buildId });
     bus.publish('agent', { id: link.agentId, pool: link.pool });
   }

@@ -143,7 +143,7 @@ export class RecordSink {
     if (applied.kind === 'applied' && applied.ended) this.#isOver = true;
     this.#answer(applied, batch, lastSeq);
     if (applied.kind !== 'applied') return;
-    this.#parts.bus.publish('build', { id: applied.buildId });
+    this.#parts.bus.publish('build', { id: applied.buildId, ended: applied.ended });
     for (const run of changes.stepRuns) {
       if (run.state !== 'running') this.#parts.bus.publish('log-ended', { id: run.id });
     }

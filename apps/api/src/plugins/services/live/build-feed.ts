@@ -19,6 +19,7 @@ export class BuildFeed {
   #isDirty = false;
   #isRunning = false;
   #isPausing = false;
+  #isUrgent = false;
 
   constructor(load: () => Promise<Build | undefined>, clock: Clock) {
     this.#load = load;
@@ -51,28 +52,35 @@ export class BuildFeed {
     this.#listeners.delete(listener);
   }
 
-  /** Something may have changed. */
-  touch(): void {
+  /** Something may have changed. What is urgent is not gathered with what comes next: the end of a build. */
+  touch(isUrgent = false): void {
     this.#isDirty = true;
-    if (!this.#isRunning && !this.#isPausing) void this.#run();
+    this.#isUrgent ||= isUrgent;
+    if (!this.#isRunning && (!this.#isPausing || isUrgent)) void this.#run();
   }
 
   async #run(): Promise<void> {
     this.#isRunning = true;
     try {
       this.#isDirty = false;
+      this.#isUrgent = false;
       const build = await this.#load();
       if (build !== undefined) this.#publish(build);
     } catch {
       // The database is away: what was missed is read with the next look.
       this.#isDirty = true;
+      this.#isUrgent = false;
     } finally {
       this.#isRunning = false;
+    }
+    if (this.#isUrgent) {
+      void this.#run();
+      return;
     }
     this.#isPausing = true;
     this.#clock.after(pauseMs, () => {
       this.#isPausing = false;
-      if (this.#isDirty && this.isWatched) void this.#run();
+      if (this.#isDirty && this.isWatched && !this.#isRunning) void this.#run();
     });
   }
 

@@ -55,8 +55,8 @@ export class Live {
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
-    parts.bus.subscribe('build', ({ id }) => {
-      this.#feeds.get(id)?.touch();
+    parts.bus.subscribe('build', ({ id, ended }) => {
+      this.#feeds.get(id)?.touch(ended);
       if (this.#listViewers.size > 0) this.#gather(this.#changed.builds, id);
     });
     parts.bus.subscribe('agent', ({ id }) => {
