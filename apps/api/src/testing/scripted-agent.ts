@@ -37,14 +37,14 @@ export class ScriptedAgent {
   plan: ((request: Extract<ApiMessage, { type: 'plan' }>) => AgentMessage | undefined) | undefined;
   remove: ((steps: string[]) => string[]) | undefined;
   readonly #url: () => string;
-  readonly #credential: string;
+  readonly credential: string;
   #socket: WebSocket | undefined;
   #waiters: { test: (message: ApiMessage) => boolean; resolve: (message: ApiMessage) => void }[] = [];
   #isClosed = false;
 
   constructor(url: () => string, credential: string) {
     this.#url = url;
-    this.#credential = credential;
+    this.credential = credential;
   }
 
   /** Connects, says hello, and resolves with the welcome. */
@@ -57,7 +57,7 @@ export class ScriptedAgent {
 
   async open(): Promise<void> {
     const socket = new WebSocket(`${this.#url().replace('http', 'ws')}/api/v1/agent/link`, {
-      headers: { authorization: `Bearer ${this.#credential}` },
+      headers: { authorization: `Bearer ${this.credential}` },
     } as never);
     this.#socket = socket;
     socket.addEventListener('message', (event) => this.#receive(JSON.parse(String(event.data)) as ApiMessage));

@@ -1,0 +1,300 @@
+import { TestClock } from '@loam/base';
+import type { Build, Problem } from '@loam/contracts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { smallSpec, startFarmHost, type FarmHost, type TestFarm } from '../../../testing/farm.ts';
+import { buildsAll, facts, ScriptedAgent, stepIdOf, stepRecords, succeeded } from '../../../testing/scripted-agent.ts';
+import { until } from '../../../testing/until.ts';
+
+let host: FarmHost;
+beforeAll(async () => {
+  host = await startFarmHost();
+});
+afterAll(() => host.close());
+
+async function listening(
+  options?: Parameters<FarmHost['farm']>[0],
+): Promise<{ farm: TestFarm; agent: ScriptedAgent; agentId: string }> {
+  const farm = await host.farm(options);
+  await farm.listen();
+  const { credential, agentId } = await farm.enrol();
+  return { farm, agent: new ScriptedAgent(() => farm.url, credential), agentId };
+}
+
+const submit = async (farm: TestFarm): Promise<Build> =>
+  (await farm.call('POST', '/builds', { spec: smallSpec })).json();
+const read = async (farm: TestFarm, id: string): Promise<Build> => (await farm.call('GET', `/builds/${id}`)).json();
+const ends = (farm: TestFarm, id: string): Promise<Build> =>
+  until(async () => {
+    const build = await read(farm, id);
+    return build.endedAt !== null && build;
+  });
+
+test('an enrolment token works once', async () => {
+  const farm = await host.farm();
+  const { token } = (await farm.call('POST', '/enrolment-tokens', { pool: 'linux' })).json<{ token: string }>();
+  expect((await farm.call('POST', '/agent/enrol', { token, name: 'a' })).statusCode).toBe(201);
+  expect((await farm.call('POST', '/agent/enrol', { token, name: 'b' })).json<Problem>().code).toBe(
+    'api.enrolment-refused',
+  );
+});
+
+test('a wrong credential opens no link, a revoked one loses its link and its build at once', async () => {
+  const { farm, agent, agentId } = await listening();
+  await expect(new ScriptedAgent(() => farm.url, 'loamagt_wrong').open()).rejects.toThrow('refused');
+  agent.script = () => [];
+  await agent.connect();
+  const { id } = await submit(farm);
+  await until(async () => (await read(farm, id)).state === 'running');
+  expect((await farm.call('POST', `/agents/${agentId}/revoke`)).json<{ state: string }>().state).toBe('revoked');
+  await until(() => agent.closeCode === 4001);
+  expect(await read(farm, id)).toMatchObject({ state: 'queued', attempts: [{ state: 'lost' }] });
+  await expect(agent.open()).rejects.toThrow('refused');
+});
+
+test('an agent of another protocol is turned away', async () => {
+  const { agent } = await listening();
+  await agent.open();
+  agent.send({ type: 'hello', protocol: 99, bootId: 'b', facts, slots: 1, attempts: [] });
+  await until(() => agent.closeCode === 4002);
+});
+
+test('an offer that is refused goes to another agent', async () => {
+  const { farm, agent } = await listening();
+  const offered = agent.next('offer');
+  await agent.connect();
+  const { id } = await submit(farm);
+  const { offer } = await offered;
+  const other = new ScriptedAgent(() => farm.url, (await farm.enrol('linux', 'soil-2')).credential);
+  other.script = buildsAll;
+  agent.send({ type: 'rejected', attemptId: offer.attemptId, fence: offer.fence, reason: 'disk full' });
+  await other.connect();
+  const build = await ends(farm, id);
+  expect(build).toMatchObject({ state: 'succeeded', agentName: 'soil-2', attempts: [{ number: 1, fence: 2 }] });
+  await Promise.all([agent.close(), other.close()]);
+});
+
+test('the builds of a pool go by priority, then by age, and a draining agent gets none', async () => {
+  const { farm, agent, agentId } = await listening();
+  const ids = new Map<string, string>();
+  for (const [title, priority] of [
+    ['low', -1],
+    ['first', 0],
+    ['second', 0],
+    ['high', 9],
+  ] as const) {
+    const build = (await farm.call('POST', '/builds', { spec: smallSpec, title, priority })).json<Build>();
+    ids.set(build.id, title);
+  }
+  const order: (string | undefined)[] = [];
+  agent.script = (offer, self) => {
+    order.push(ids.get(offer.buildId));
+    return buildsAll(offer, self);
+  };
+  await agent.connect();
+  await until(() => order.length === 4);
+  expect(order).toEqual(['high', 'first', 'second', 'low']);
+  await farm.call('PATCH', `/agents/${agentId}`, { draining: true });
+  const { id } = await submit(farm);
+  expect((await read(farm, id)).waiting).toBe('Every connected agent of the pool "linux" is draining.');
+  await farm.call('PATCH', `/agents/${agentId}`, { draining: false });
+  await ends(farm, id);
+  await agent.close();
+});
+
+test('records that come twice, or again after a restart in the middle, leave every log byte exactly once', async () => {
+  const { farm, agent } = await listening();
+  agent.reconnects = true;
+  agent.script = () => [];
+  await agent.connect();
+  const { id } = await submit(farm);
+  const attemptId = await until(() => [...agent.journals.keys()][0]);
+  const stepRunId = `${attemptId}-1`;
+  agent.record(attemptId, { type: 'step-started', at: 1, position: '1', stepRunId, kind: 'run' });
+  let expected = '';
+  for (let n = 0; n < 60; n++) {
+    const line = `line ${n} ${'x'.repeat(n)}\n`;
+    agent.record(attemptId, {
+      type: 'log',
+      at: n,
+      stepRunId,
+      stream: 'stdout',
+      offset: expected.length,
+      data: Buffer.from(line).toString('base64'),
+    });
+    expected += line;
+    const journal = agent.journals.get(attemptId);
+    if (n % 7 === 3) agent.sendRecords(attemptId, journal?.records.slice(-5) ?? []);
+    if (n % 20 === 10) agent.cut();
+    if (n === 35) await farm.restart();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const [, ...rest] = stepRecords({ position: '1', stepRunId, stepId: stepIdOf(2) });
+  agent.record(attemptId, ...rest.slice(-1), succeeded());
+  const build = await ends(farm, id);
+  expect(build.state).toBe('succeeded');
+  expect(build.attempts).toHaveLength(1);
+  expect((await farm.call('GET', `/logs/${stepRunId}`)).body).toBe(expected);
+  await agent.close();
+});
+
+test('an agent that stays away for longer than the time of grace loses its build, and can write nothing any more', async () => {
+  const clock = new TestClock(Date.now());
+  const { farm, agent, agentId } = await listening({ clock, timing: { graceMs: 30_000 } });
+  agent.script = () => [];
+  await agent.connect();
+  const { id } = await submit(farm);
+  await until(async () => (await read(farm, id)).state === 'running');
+  const attemptId = [...agent.journals.keys()][0] as string;
+  const journal = agent.journals.get(attemptId);
+  await clock.advance(31_000);
+  await until(async () => (await farm.services.db.agents.get(agentId))?.linkId === null);
+  await farm.services.releaser.loseSilent();
+  const lost = await until(async () => {
+    const build = await read(farm, id);
+    return build.state === 'queued' && build;
+  });
+  expect(lost.attempts).toMatchObject([{ state: 'lost' }]);
+  agent.script = undefined;
+  const welcome = await agent.connect();
+  expect(welcome.attempts).toMatchObject([{ attemptId, live: false }]);
+  const stale = agent.next('stale');
+  agent.sendRecords(attemptId, [{ seq: 1, record: succeeded() }], journal?.offer.fence);
+  expect(await stale).toEqual({ type: 'stale', attemptId });
+  expect((await read(farm, id)).result).toBeNull();
+  await agent.close();
+});
+
+test('an agent that has forgotten its attempt gets the build anew, under a higher fence', async () => {
+  const { farm, agent } = await listening();
+  agent.script = () => [];
+  await agent.connect();
+  const { id } = await submit(farm);
+  await until(async () => (await read(farm, id)).state === 'running');
+  agent.cut();
+  await until(() => agent.closeCode !== undefined);
+  agent.journals.clear();
+  agent.script = buildsAll;
+  await agent.connect();
+  const build = await ends(farm, id);
+  expect(build.attempts.map(({ state, fence }) => [state, fence])).toEqual([
+    ['lost', 1],
+    ['succeeded', 2],
+  ]);
+  await agent.close();
+});
+
+test('secrets go to the holder of the attempt alone, are noted, and are gone when the build has ended', async () => {
+  const { farm, agent } = await listening();
+  const value = 'hunter2-very-secret';
+  const base64 = Buffer.from(value).toString('base64');
+  await farm.call('PUT', '/secrets/kept', { value: Buffer.from('kept-secret-value').toString('base64') });
+  agent.script = () => [];
+  await agent.connect();
+  const spec = '((from a:1) (run (secrets (s (target /s))) (shell "cat /s")))';
+  const secrets = [
+    { id: 's', value: base64 },
+    { id: 'k', name: 'kept' },
+  ];
+  const submitted = await farm.call('POST', '/builds', { spec, secrets });
+  const { id } = submitted.json<Build>();
+  const attemptId = await until(() => [...agent.journals.keys()][0]);
+  const fetchSecrets = (fence: number, credential: string): Promise<Response> =>
+    fetch(`${farm.url}/api/v1/agent/attempts/${attemptId}/secrets`, {
+      headers: { authorization: `Bearer ${credential}`, 'loam-fence': String(fence) },
+    });
+  const other = await farm.enrol('linux', 'soil-2');
+  const own = agent.credential;
+  expect((await fetchSecrets(1, other.credential)).status).toBe(409);
+  expect((await fetchSecrets(2, own)).status).toBe(409);
+  expect((await fetchSecrets(1, farm.token)).status).toBe(401);
+  const answer = (await (await fetchSecrets(1, own)).json()) as { secrets: { id: string; value: string }[] };
+  expect(answer.secrets.map((secret) => [secret.id, Buffer.from(secret.value, 'base64').toString()]).sort()).toEqual([
+    ['k', 'kept-secret-value'],
+    ['s', value],
+  ]);
+  expect((await farm.services.db.access.auditOf(id)).map((row) => row.action)).toContain('secrets.read');
+  agent.record(attemptId, succeeded());
+  await ends(farm, id);
+  expect(await farm.services.db.builds.secrets(id)).toEqual([]);
+  expect((await farm.call('POST', `/builds/${id}/retry`)).json<Problem>().code).toBe('api.secrets-gone');
+
+  const everything = [
+    submitted.body,
+    (await farm.call('GET', `/builds/${id}`)).body,
+    (await farm.call('GET', '/secrets')).body,
+    ...farm.lines,
+  ].join('\n');
+  for (const hidden of [value, base64, 'kept-secret-value', farm.token, own]) expect(everything).not.toContain(hidden);
+  await agent.close();
+});
+
+test('a plan is what the agent says, with how long its steps took before; without an agent every step is unknown', async () => {
+  const { farm, agent } = await listening();
+  const away = (await farm.call('POST', '/plans', { spec: smallSpec })).json<{
+    agentName: null;
+    steps: { state: string }[];
+  }>();
+  expect([away.agentName, away.steps.map((step) => step.state)]).toEqual([null, ['unknown', 'unknown', 'unknown']]);
+  agent.script = buildsAll;
+  agent.plan = ({ requestId }) => ({
+    type: 'planned',
+    requestId,
+    steps: [
+      {
+        position: '1',
+        stage: [],
+        kind: 'run',
+        op: '(run …)',
+        state: 'hit',
+        stepId: stepIdOf(2),
+        sizeBytes: 1,
+        lastDurationMs: null,
+        reason: null,
+      },
+    ],
+  });
+  await agent.connect();
+  await ends(farm, (await submit(farm)).id);
+  const plan = (await farm.call('POST', '/plans', { spec: smallSpec })).json<{
+    agentName: string;
+    steps: { lastDurationMs: number }[];
+  }>();
+  expect([plan.agentName, plan.steps[0]?.lastDurationMs]).toEqual(['soil-1', 12.5]);
+  agent.plan = () => undefined;
+  await agent.close();
+});
+
+test('deleting a subtree tells first what would go, then has it removed, children first, also from an agent that was away', async () => {
+  const { farm, agent, agentId } = await listening();
+  agent.script = buildsAll;
+  await agent.connect();
+  await ends(farm, (await submit(farm)).id);
+  const dry = (await farm.call('DELETE', `/cache/${stepIdOf(2)}?dryRun=true`)).json<{
+    steps: { id: string }[];
+    freedBytes: number;
+  }>();
+  expect([dry.steps.map((step) => step.id), dry.freedBytes]).toEqual([[stepIdOf(3), stepIdOf(2)], 2000]);
+  const asked: string[][] = [];
+  agent.remove = (steps) => {
+    asked.push(steps);
+    return steps;
+  };
+  await agent.close();
+  await until(async () => (await farm.services.db.agents.get(agentId))?.linkId === null);
+  const late = (await farm.call('DELETE', `/cache/${stepIdOf(3)}`)).json<{
+    pendingAgents: string[];
+    steps: unknown[];
+  }>();
+  expect([late.pendingAgents, late.steps]).toEqual([['soil-1'], []]);
+  const back = new ScriptedAgent(() => farm.url, agent.credential);
+  back.remove = agent.remove;
+  await back.connect();
+  await until(() => asked.length === 1);
+  expect(asked[0]).toEqual([stepIdOf(3)]);
+  await farm.call('DELETE', `/cache/${stepIdOf(1)}`);
+  expect(asked[1]).toEqual([stepIdOf(2), stepIdOf(1)]);
+  expect((await farm.call('GET', '/cache')).json<{ nodes: unknown[] }>().nodes).toEqual([]);
+  expect((await farm.call('GET', `/cache/${'f'.repeat(64)}`)).json<Problem>().code).toBe('api.step-unknown');
+  await back.close();
+});
