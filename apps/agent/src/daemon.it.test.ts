@@ -192,11 +192,17 @@ test('a cancelled attempt ends as cancelled while its step runs', async () => {
   expect(await install.leftovers()).toEqual([]);
 });
 
-test('idle, it takes next to no processor time and less than 150 MB of memory', async () => {
+test('idle after a step that wrote 20 MB, it takes next to no processor time and less than 150 MB of memory', async () => {
   startAgent();
   const link = await api.link();
   await link.greet();
-  await link.next('inventory');
+  const offer = offerOf(`((from loam.local/busybox:latest)
+    (run (shell "echo ${Date.now()}; yes 0123456789 | head -c 20000000")))`);
+  link.send({ type: 'offer', offer });
+  await link.next('accepted');
+  const stored = new Stored();
+  await stored.until(link, offer.attemptId, isEnd);
+  expect(stored.logs().at(-1)).toHaveLength(20_000_014);
   const { pid } = agent.child;
   const before = cpuMs(pid);
   await new Promise((resolve) => setTimeout(resolve, 3000));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { rename, rm, stat, utimes } from 'node:fs/promises';
+import { rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -16,12 +16,14 @@ type Fetch = () => AsyncIterable<Uint8Array>;
 
 /**
  * Blobs by digest on disk, checked when they come in. Blobs of one digest that are wanted at the same time are fetched once.
- * A blob that goes while somebody reads it stays readable for him.
+ * A blob that somebody reads or waits for does not go.
  */
 export class BlobCache {
   readonly #directory: string;
   readonly #maxBytes: number;
   readonly #fetching = new Map<Digest, Promise<void>>();
+  /** How many read each blob, or wait for it. */
+  readonly #readers = new Map<Digest, number>();
   #totalBytes = 0;
 
   /** Removes half-fetched blobs of an earlier process. */
@@ -53,18 +55,16 @@ export class BlobCache {
     await fetching;
   }
 
-  /** The blob's content, fetched first when it is not there. */
+  /** The blob's content, fetched first when it is not there. It stays until it has been read. */
   async *read(digest: Digest, fetch: Fetch): AsyncGenerator<Uint8Array> {
-    for (let tries = 1; ; tries += 1) {
+    this.#readers.set(digest, (this.#readers.get(digest) ?? 0) + 1);
+    try {
       await this.ensure(digest, fetch);
-      const stream = createReadStream(this.#pathOf(digest), { highWaterMark: 256 * 1024 });
-      try {
-        yield* stream as AsyncIterable<Buffer>;
-        return;
-      } catch (error) {
-        // It went between the two lines above: others needed the room.
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 3) throw error;
-      }
+      yield* createReadStream(this.#pathOf(digest), { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>;
+    } finally {
+      const others = (this.#readers.get(digest) ?? 1) - 1;
+      if (others > 0) this.#readers.set(digest, others);
+      else this.#readers.delete(digest);
     }
   }
 
@@ -72,9 +72,11 @@ export class BlobCache {
     const path = this.#pathOf(digest);
     const part = `${path}.part`;
     const hash = createHash('sha256');
+    let sizeBytes = 0;
     const hashing = new Transform({
       transform(chunk: Buffer, _encoding, done) {
         hash.update(chunk);
+        sizeBytes += chunk.length;
         done(null, chunk);
       },
     });
@@ -86,18 +88,19 @@ export class BlobCache {
       await rm(part, { force: true });
       throw error;
     }
-    this.#totalBytes += (await stat(path)).size;
-    this.#prune(digest);
+    this.#totalBytes += sizeBytes;
+    this.#prune();
   }
 
-  #prune(keep: Digest): void {
+  #prune(): void {
     if (this.#totalBytes <= this.#maxBytes) return;
+    const wanted = new Set([...this.#readers.keys()].map((digest) => this.#pathOf(digest)));
     const blobs = this.#list().toSorted((a, b) => a.usedAtMs - b.usedAtMs);
     this.#totalBytes = blobs.reduce((sum, blob) => sum + blob.sizeBytes, 0);
     // Down to nine tenths, so that the next blob does not list them all again.
     for (const blob of blobs) {
       if (this.#totalBytes <= this.#maxBytes * 0.9) return;
-      if (blob.path === this.#pathOf(keep)) continue;
+      if (wanted.has(blob.path)) continue;
       rmSync(blob.path, { force: true });
       this.#totalBytes -= blob.sizeBytes;
     }

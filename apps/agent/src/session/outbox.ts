@@ -3,10 +3,10 @@ import type { NumberedRecord } from '@loam/contracts';
 import type { AttemptJournal } from '../journal/attempt-journal.ts';
 import type { Link } from './link.ts';
 
-const messageBytes = 256 * 1024;
-const maxUnackedBytes = 8 * 1024 * 1024;
+const messageBytes = 128 * 1024;
+const maxUnackedBytes = 4 * 1024 * 1024;
 const maxUnackedRecords = 4096;
-const maxBufferedBytes = 2 * 1024 * 1024;
+const maxBufferedBytes = 1 * 1024 * 1024;
 
 interface Lane {
   readonly journal: AttemptJournal;
