@@ -29,7 +29,7 @@ const expectedLog = Array.from({ length: lines }, (_, index) => `line ${index}\n
 
 /** A step that writes numbered lines for about three seconds; `salt` makes it a step of its own. */
 function slowSpec(salt: string): string {
-  return `((from loam.local/busybox:static)
+  return `((from loam.local/busybox:latest)
  (run (shell "echo before ${salt}"))
  (run (shell ": ${salt}; i=0; while [ $i -lt ${lines} ]; do echo line $i; i=$((i+1)); usleep 10000; done"))
  (run (shell "echo after")))`;
@@ -123,7 +123,7 @@ describe('the farm', () => {
 
   it("gives a failing step's exit code and keeps its log", async () => {
     const build = await farm.client.submit({
-      spec: '((from loam.local/busybox:static) (run (shell "echo it broke; exit 7")))',
+      spec: '((from loam.local/busybox:latest) (run (shell "echo it broke; exit 7")))',
     });
     const failed = await ended(build.id);
     expect(failed.state).toBe('failed');

@@ -11,7 +11,12 @@ export async function launch(program) {
     // Standard output is the program's own: it may be parsed.
     await ensureWorkspace((text) => process.stderr.write(`${text}\n`));
     const child = spawn(workspaceNode(), [path.join(root, program), ...process.argv.slice(2)], { stdio: 'inherit' });
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      process.on(signal, () => {
+        // A terminal has sent Ctrl-C to the whole group already; a second one would mean something else to the child.
+        if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+      });
+    }
     child.on('error', fail);
     child.on('close', (code, signal) => {
       process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 143);

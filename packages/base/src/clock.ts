@@ -4,22 +4,25 @@ export interface Clock {
   now(): number;
   /** Milliseconds on a clock that never goes back; only differences mean something. */
   monotonic(): number;
-  /** Calls back once after `ms` milliseconds; the returned function cancels it. Does not keep the process alive. */
-  after(ms: number, callback: () => void): () => void;
+  /**
+   * Calls back once after `ms` milliseconds; the returned function cancels it. Does not keep the process alive, unless
+   * asked to: a watchdog must not, but somebody who waits must.
+   */
+  after(ms: number, callback: () => void, options?: { keepAlive?: boolean }): () => void;
 }
 
 /** The host's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after(ms, callback) {
+  after(ms, callback, options) {
     const timer = setTimeout(callback, ms) as unknown as { unref?: () => void };
-    timer.unref?.();
+    if (options?.keepAlive !== true) timer.unref?.();
     return () => clearTimeout(timer as unknown as Parameters<typeof clearTimeout>[0]);
   },
 };
 
-/** Resolves after `ms` milliseconds of `clock`; rejects with the signal's reason when it aborts first. */
+/** Resolves after `ms` milliseconds of `clock`, keeping the process alive meanwhile; rejects with the signal's reason when it aborts first. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
@@ -30,10 +33,11 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
       cancel();
       reject(signal?.reason);
     };
-    const cancel = clock.after(ms, () => {
+    const onDue = (): void => {
       signal?.removeEventListener('abort', onAbort);
       resolve();
-    });
+    };
+    const cancel = clock.after(ms, onDue, { keepAlive: true });
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }

@@ -10,7 +10,7 @@ import type { StepCode } from './executions.ts';
 import { rulesFor } from './platform/rules-for.ts';
 import { missingSecret, runStep } from './run-step.ts';
 import { SharedLease } from './shared-lease.ts';
-import { stagesOf, type Stage } from './stage.ts';
+import { stagesInOrder, stagesOf, type Stage } from './stage.ts';
 import { StepError } from './step-error.ts';
 import { checkStages } from './step-options.ts';
 import { StepReporter } from './step-reporter.ts';
@@ -20,6 +20,7 @@ interface StageResult {
   readonly stepId: StepId;
   readonly snapshot: SnapshotName;
 }
+
 /** One build from its spec to its outcome. */
 export class BuildSession {
   readonly #parts: EngineParts;
@@ -70,6 +71,7 @@ export class BuildSession {
       // Stages that were under way when another failed end before the build does.
       while (this.#pending().length > 0) await Promise.allSettled(this.#pending());
       for (const reporter of this.#reporters.values()) reporter.cancelIfOpen();
+      if (result && !this.#failure) await this.#tellUnneeded(root);
       if (this.#failure) return { kind: 'failed', ...this.#failure };
       if (result) return { kind: 'succeeded', ...result };
       return { kind: 'cancelled' };
@@ -78,6 +80,25 @@ export class BuildSession {
       signal.removeEventListener('abort', onAbort);
       this.#pins.release();
       await this.#lease.release();
+    }
+  }
+
+  /**
+   * Nested builds that only hits copied from were not touched. Where all their snapshots are here they count as hits: to
+   * whoever watches, the build was found whole. Of one that was partly removed since nothing is told.
+   */
+  async #tellUnneeded(root: Stage): Promise<void> {
+    for (const stage of stagesInOrder(root)) {
+      const resolving = this.#stages.has(stage) ? undefined : this.#resolver.known(stage);
+      if (resolving === undefined) continue;
+      const resolved = await resolving;
+      const base = await this.#parts.fetcher.find(resolved.image);
+      const snapshots = await Promise.all(resolved.steps.map((step) => this.#parts.store.stat(snapshotOf(step))));
+      if (base === undefined || snapshots.includes(undefined)) continue;
+      const from = this.#reporter(stage.from);
+      from.start();
+      from.succeeded('hit', base, { stepId: resolved.fromId, record: resolved.fromRecord, image: resolved.image });
+      for (const step of resolved.steps) this.#hit(step, snapshotOf(step));
     }
   }
 

@@ -263,7 +263,17 @@ describe('nested builds', () => {
       '2 built',
     ]);
     const again = await world.build(spec);
-    expect(again.ended).toEqual(['0 hit', '1 hit', '2 hit']);
+    // What only hits copied from is told too, after the rest: the build was found whole.
+    expect(again.ended).toEqual(['0 hit', '1 hit', '2 hit', 'dev/0 hit', 'dev/1 hit', 'second/0 hit', 'second/1 hit']);
+  });
+
+  it('are passed over, and not run again, when what hits copied from them is all that is left', async () => {
+    const world = makeWorld();
+    const spec = `((build dev ((from base) (run (shell "echo made > /out")))) (from base) ${copyFrom('dev', '/out')})`;
+    await world.build(spec);
+    const [dev] = (await world.engine.listCache()).filter((step) => step.op.includes('echo made'));
+    await world.engine.removeStep(dev!.stepId!);
+    expect((await world.build(spec)).ended).toEqual(['0 hit', '1 hit']);
   });
 
   it('start fresh, and are not run when nothing needs them', async () => {

@@ -1,4 +1,4 @@
-import { printAtom, printOp, type CopyOp, type RunOp, type Spec } from '@loam/spec';
+import { printAtom, printOp, stageParts, type CopyOp, type RunOp, type Spec } from '@loam/spec';
 
 import type { StepPlace } from './events.ts';
 
@@ -36,13 +36,9 @@ export function stagesInOrder(stage: Stage): Stage[] {
 
 function stageOf(spec: Spec, path: string, outer: ReadonlyMap<string, Stage>): Stage {
   const scope = new Map(outer);
-  const taken = new Map<string, number>();
-  const nested = spec.builds.map((build) => {
-    // Two builds may have one name, and the later one hides the earlier one; their positions still differ.
-    const count = (taken.get(build.name) ?? 0) + 1;
-    taken.set(build.name, count);
-    const name = count === 1 ? build.name : `${build.name}~${count}`;
-    const stage = stageOf(build.spec, path === '' ? name : `${path}/${name}`, scope);
+  const nested = stageParts(spec).map(([part, build]) => {
+    const stage = stageOf(build.spec, path === '' ? part : `${path}/${part}`, scope);
+    // Two builds may have one name, and the later one hides the earlier one.
     scope.set(build.name, stage);
     return stage;
   });

@@ -96,6 +96,11 @@ export class StepResolver {
     this.#options = options;
   }
 
+  /** A stage that has been resolved, or is being; undefined when nobody asked for it. */
+  known(stage: Stage): Promise<ResolvedStage> | undefined {
+    return this.#stages.get(stage);
+  }
+
   /** Resolves a stage once. Rejects with a `StepError`. */
   resolve(stage: Stage): Promise<ResolvedStage> {
     let resolving = this.#stages.get(stage);

@@ -1,4 +1,4 @@
-import type { DockerfileOptions } from './dockerfile.ts';
+import type { DockerfileOptions } from './docker-options.ts';
 
 /** The RUN instruction for a command: plain if Docker hands it to the shell unchanged, otherwise in a safe form. */
 export function dockerRun(

@@ -1,5 +1,5 @@
 import type { Diagnostic } from './diagnostics.ts';
-import type { DockerfileOptions } from './dockerfile.ts';
+import type { DockerfileOptions } from './docker-options.ts';
 import type { SourceRange } from './position.ts';
 import type { Op, Spec } from './spec.ts';
 

@@ -1,14 +1,8 @@
+import type { DockerfileOptions } from './docker-options.ts';
 import { dockerRun } from './docker-run.ts';
 import { nameStages } from './docker-stages.ts';
 import type { Stages } from './docker-stages.ts';
 import type { CopyOp, Mount, Op, RunOp, Spec, User } from './spec.ts';
-
-/** What a Dockerfile is written for. */
-export interface DockerfileOptions {
-  readonly platform: 'unix' | 'windows';
-  /** Whether caches, secrets and here-documents may be used. */
-  readonly buildkit: boolean;
-}
 
 /** What one stage has set so far. */
 interface StageState {

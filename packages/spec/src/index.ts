@@ -3,7 +3,7 @@ export { checkSpec } from './check.ts';
 export { formatDiagnostic } from './diagnostics.ts';
 export type { Diagnostic, DiagnosticCode } from './diagnostics.ts';
 export { toDockerfile } from './dockerfile.ts';
-export type { DockerfileOptions } from './dockerfile.ts';
+export type { DockerfileOptions } from './docker-options.ts';
 export { dockerfileLosses } from './dockerfile-losses.ts';
 export { highlight } from './highlight.ts';
 export type { Highlight, HighlightKind } from './highlight.ts';

@@ -20,6 +20,12 @@ export function logsRepository({ sql }: Connection) {
       return row;
     },
 
+    /** Logs that an attempt may have written: those of all its step runs. */
+    async ofAttempt(attemptId: string): Promise<string[]> {
+      const rows = await sql<{ id: string }[]>`select id from step_runs where attempt_id = ${attemptId}`;
+      return rows.map((row) => row.id);
+    },
+
     /** The attempt that a log belongs to. */
     async attemptOf(id: string): Promise<string | undefined> {
       const [row] = await sql<{ attemptId: string }[]>`select attempt_id from step_runs where id = ${id}`;
