@@ -41,6 +41,7 @@ export class ScriptedAgent {
   #socket: WebSocket | undefined;
   #waiters: { test: (message: ApiMessage) => boolean; resolve: (message: ApiMessage) => void }[] = [];
   #isClosed = false;
+  #isWelcome = false;
 
   constructor(url: () => string, credential: string) {
     this.#url = url;
@@ -62,6 +63,7 @@ export class ScriptedAgent {
     this.#socket = socket;
     socket.addEventListener('message', (event) => this.#receive(JSON.parse(String(event.data)) as ApiMessage));
     socket.addEventListener('close', (event) => {
+      this.#isWelcome = false;
       this.closeCode = event.code;
       if (this.reconnects && !this.#isClosed) setTimeout(() => void this.#reconnect(), 20);
     });
@@ -72,6 +74,7 @@ export class ScriptedAgent {
   }
 
   hello(): void {
+    this.#isWelcome = false;
     this.send({
       type: 'hello',
       protocol: 1,
@@ -108,7 +111,8 @@ export class ScriptedAgent {
     const numbered = records.map((record) => ({ seq: ++journal.lastSeq, record }));
     journal.records.push(...numbered);
     if (records.some((record) => record.type === 'attempt-ended')) journal.running = false;
-    this.sendRecords(attemptId, numbered);
+    // Before the welcome tells where the farm stands, records stay in the journal.
+    if (this.#isWelcome) this.sendRecords(attemptId, numbered);
   }
 
   sendRecords(attemptId: string, records: NumberedRecord[], fence?: number): void {
@@ -155,6 +159,7 @@ export class ScriptedAgent {
   #act(message: ApiMessage): void {
     switch (message.type) {
       case 'welcome':
+        this.#isWelcome = true;
         for (const { attemptId, ackedSeq, live } of message.attempts) {
           const journal = this.journals.get(attemptId);
           if (journal === undefined) continue;

@@ -44,6 +44,8 @@ export class AgentLink {
   /** No offers until then: it refused one, or left one unanswered. */
   restUntil = 0;
   lastHeardAt: number;
+  /** Attempts that send faster than can be stored: while there are any, nothing is read from the agent. */
+  readonly #pressing = new Set<string>();
   readonly #socket: WebSocket;
   readonly #clock: Clock;
   readonly #requests = new Map<string, { resolve(answer: AgentAnswer): void; reject(error: LoamError): void }>();
@@ -111,6 +113,18 @@ export class AgentLink {
     const attempt = this.attempts.get(attemptId);
     if (attempt === undefined || attempt.fence !== fence) this.send({ type: 'stale', attemptId });
     else attempt.sink.push(records);
+  }
+
+  /** Whether silence is our own doing. */
+  get isPaused(): boolean {
+    return this.#pressing.size > 0;
+  }
+
+  press(attemptId: string, isHigh: boolean): void {
+    if (isHigh) this.#pressing.add(attemptId);
+    else this.#pressing.delete(attemptId);
+    if (this.isPaused) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   /** Lets go of everything that waits on this link. */

@@ -308,6 +308,7 @@ export class Gateway {
           finish();
         },
         outOfStep: () => link.close(closeCodes.protocol, 'records are missing'),
+        pressure: (isHigh) => link.press(attemptId, isHigh),
         damaged: (error) => {
           log.error({ err: error, attemptId }, 'the log of an attempt has a hole; the attempt is given up');
           link.send({ type: 'stale', attemptId });
@@ -398,6 +399,7 @@ export class Gateway {
     const { clock, timing } = this.#parts;
     let cancel: () => void;
     const look = (): void => {
+      if (link.isPaused) link.lastHeardAt = clock.now();
       if (clock.now() - link.lastHeardAt > 3 * timing.heartbeatMs) link.terminate();
       else cancel = clock.after(timing.heartbeatMs, look);
     };

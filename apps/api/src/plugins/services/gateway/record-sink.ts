@@ -13,6 +13,8 @@ export interface SinkEvents {
   ended(): void;
   /** Records came that do not follow the ones before: the link is out of step and must be made anew. */
   outOfStep(): void;
+  /** More waits than should be held in memory, or that is over: the agent is to be read from no more, or again. */
+  pressure(isHigh: boolean): void;
   /** The bytes of a log do not follow what is stored: the attempt can never be completed. */
   damaged(error: unknown): void;
 }
@@ -29,6 +31,9 @@ export interface SinkParts {
 const batchRecordsMax = 5_000;
 const batchBytesMax = 8 * 1024 * 1024;
 const retryMsMax = 2_000;
+/** What waits to be stored, in characters of log: above the one the agent is slowed down, below the other it goes on. */
+const pressureHigh = 32 * 1024 * 1024;
+const pressureLow = 8 * 1024 * 1024;
 
 /**
  * Stores what one attempt sends over one link. While a batch is being stored, the next one gathers: the busier the
@@ -45,6 +50,8 @@ export class RecordSink {
   #acked: number;
   #isBusy = false;
   #isOver = false;
+  #waitingChars = 0;
+  #isPressed = false;
   /** Step runs that are known to be this attempt's. */
   readonly #own = new Set<string>();
 
@@ -65,7 +72,8 @@ export class RecordSink {
       this.#events.ack(this.#acked);
       return;
     }
-    this.#waiting.push(...records);
+    for (const record of records) this.#waiting.push(record);
+    this.#weigh(records, 1);
     if (!this.#isBusy) void this.#run();
   }
 
@@ -73,6 +81,7 @@ export class RecordSink {
   close(): void {
     this.#isOver = true;
     this.#waiting = [];
+    this.#weigh([], 1);
     this.#stopping.abort();
   }
 
@@ -84,6 +93,7 @@ export class RecordSink {
       if (batch === undefined) break;
       try {
         await this.#store(batch);
+        this.#weigh(batch, -1);
         delayMs = 100;
       } catch (error) {
         if (this.#stopping.signal.aborted) break;
@@ -102,11 +112,21 @@ export class RecordSink {
     this.#isBusy = false;
   }
 
+  #weigh(records: readonly NumberedRecord[], sign: 1 | -1): void {
+    for (const { record } of records) if (record.type === 'log') this.#waitingChars += sign * record.data.length;
+    if (this.#waiting.length === 0) this.#waitingChars = 0;
+    const isHigh = this.#waitingChars > (this.#isPressed ? pressureLow : pressureHigh);
+    if (isHigh === this.#isPressed) return;
+    this.#isPressed = isHigh;
+    this.#events.pressure(isHigh);
+  }
+
   /** The records to store next: those that are new, in one unbroken row. */
   #next(): NumberedRecord[] | undefined {
     const fresh = this.#waiting.filter((record) => record.seq > this.#acked);
     if (fresh.length === 0) {
       this.#waiting = [];
+      this.#weigh([], 1);
       this.#events.ack(this.#acked);
       return undefined;
     }
@@ -147,7 +167,12 @@ export class RecordSink {
     for (const run of changes.stepRuns) {
       if (run.state !== 'running') this.#parts.bus.publish('log-ended', { id: run.id });
     }
-    if (applied.ended) this.#events.ended();
+    if (!applied.ended) return;
+    this.#events.ended();
+    // Also of steps that did not come to an end of their own. Whoever follows one and misses this reads it from the rows.
+    for (const id of await db.logs.ofAttempt(this.#writer.attemptId).catch(() => [])) {
+      this.#parts.bus.publish('log-ended', { id });
+    }
   }
 
   #answer(applied: Applied, batch: readonly NumberedRecord[], lastSeq: number): void {

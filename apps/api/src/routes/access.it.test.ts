@@ -1,0 +1,211 @@
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { ContextReceipt, Problem } from '@loam/contracts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { startFarmHost, type FarmHost, type TestFarm } from '../testing/farm.ts';
+
+let host: FarmHost;
+let farm: TestFarm;
+beforeAll(async () => {
+  host = await startFarmHost();
+  farm = await host.farm({ blobBytesMax: 1000 });
+});
+afterAll(() => host.close());
+
+const digestOf = (bytes: Uint8Array | string): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+
+describe('who may come in', () => {
+  test('without or with a wrong token nothing is answered, and nothing is told', async () => {
+    const none = await farm.app.inject({ url: '/api/v1/builds' });
+    expect([none.statusCode, none.json<Problem>().code]).toEqual([401, 'api.not-authenticated']);
+    const wrong = await farm.call('GET', '/builds', undefined, { authorization: 'Bearer loam_wrong' });
+    expect([wrong.statusCode, wrong.json<Problem>().code]).toEqual([401, 'api.bad-token']);
+  });
+
+  test('a session from a token reads; it writes only from our own pages; it ends when it is logged out or its token revoked', async () => {
+    const made = (await farm.call('POST', '/tokens', { name: 'mine' })).json<{ id: string; token: string }>();
+    const login = await farm.app.inject({ method: 'POST', url: '/api/v1/session', payload: { token: made.token } });
+    expect(login.headers['set-cookie']).toMatch(/HttpOnly; SameSite=Strict/);
+    const cookie = String(login.headers['set-cookie']).split(';')[0] as string;
+    const post = (headers: Record<string, string>) =>
+      farm.app.inject({
+        method: 'POST',
+        url: '/api/v1/specs/check',
+        headers: { cookie, host: 'farm:7700', ...headers },
+        payload: { spec: '((from a))' },
+      });
+    expect((await farm.app.inject({ url: '/api/v1/me', headers: { cookie } })).json()).toMatchObject({ name: 'mine' });
+    expect((await post({ origin: 'http://farm:7700' })).statusCode).toBe(200);
+    expect((await post({ origin: 'http://evil.example' })).json<Problem>().code).toBe('api.foreign-origin');
+    expect((await post({})).json<Problem>().code).toBe('api.foreign-origin');
+    await farm.call('DELETE', `/tokens/${made.id}`);
+    expect((await farm.app.inject({ url: '/api/v1/me', headers: { cookie } })).statusCode).toBe(401);
+  });
+
+  test("a websocket with a cookie opens from our own pages alone; an agent's credential opens no user's door", async () => {
+    const { cookie } = await farm.services.access.logIn(farm.token);
+    const url = await farm.listen();
+    const open = (headers: Record<string, string>): Promise<boolean> =>
+      new Promise((resolve) => {
+        const socket = new WebSocket(`${url.replace('http', 'ws')}/api/v1/live`, { headers } as never);
+        socket.addEventListener('open', () => (socket.close(), resolve(true)));
+        socket.addEventListener('error', () => resolve(false));
+      });
+    expect(await open({ cookie: `loam_session=${cookie}`, origin: url })).toBe(true);
+    expect(await open({ cookie: `loam_session=${cookie}`, origin: 'http://evil.example' })).toBe(false);
+    expect(await open({})).toBe(false);
+    const { credential } = await farm.enrol();
+    expect((await farm.call('GET', '/builds', undefined, { authorization: `Bearer ${credential}` })).statusCode).toBe(
+      401,
+    );
+  });
+
+  test('what is not there is a problem document too, and no error shows a stack', async () => {
+    const response = await farm.call('GET', '/nothing');
+    expect([response.statusCode, response.json<Problem>().code]).toEqual([404, 'api.no-such-endpoint']);
+    expect(response.json<Problem>().requestId).toMatch(/^req_/);
+    expect(response.body).not.toContain('.ts');
+  });
+});
+
+describe('contexts and blobs', () => {
+  const content = Buffer.from('int main(void) { return 0; }\n');
+  const digest = digestOf(content);
+  const entry = { kind: 'file', path: 'src/main.c', mode: 0o644, sizeBytes: content.length, digest };
+  const octets = { 'content-type': 'application/octet-stream' };
+
+  test('a context names what is missing; what is uploaded is not asked for again; an agent gets exactly it', async () => {
+    const first = (
+      await farm.call('POST', '/contexts', { entries: [entry, { kind: 'directory', path: 'src', mode: 0o755 }] })
+    ).json<ContextReceipt>();
+    expect(first.missing).toEqual([digest]);
+    const spec = '((from a:1) (copy (src src) (dst /src)))';
+    const early = await farm.call('POST', '/builds', { spec, context: first.digest });
+    expect(early.json<Problem>().code).toBe('api.context-incomplete');
+    expect((await farm.call('PUT', `/blobs/${digest}`, content, octets)).statusCode).toBe(204);
+    expect((await farm.call('PUT', `/blobs/${digest}`, content, octets)).statusCode).toBe(204);
+    const again = (
+      await farm.call('POST', '/contexts', { entries: [{ kind: 'directory', path: 'src', mode: 0o755 }, entry] })
+    ).json<ContextReceipt>();
+    expect(again).toEqual({ digest: first.digest, missing: [] });
+    expect((await farm.call('POST', '/builds', { spec, context: first.digest })).statusCode).toBe(201);
+
+    const { credential } = await farm.enrol();
+    const asAgent = (path: string, headers = {}) =>
+      farm.call('GET', `/agent${path}`, undefined, { authorization: `Bearer ${credential}`, ...headers });
+    const manifest = await asAgent(`/contexts/${first.digest}`);
+    expect(digestOf(manifest.body)).toBe(first.digest);
+    expect((await asAgent(`/blobs/${digest}`)).rawPayload).toEqual(content);
+    const part = await asAgent(`/blobs/${digest}`, { range: 'bytes=4-7' });
+    expect([part.statusCode, part.body, part.headers['content-range']]).toEqual([
+      206,
+      'main',
+      `bytes 4-7/${content.length}`,
+    ]);
+    expect((await asAgent(`/blobs/${digest}`, { range: 'bytes=999-' })).statusCode).toBe(416);
+  });
+
+  test.each([
+    ['wrong bytes', Buffer.from('x'), 422, 'api.blob-mismatch'],
+    ['too many bytes', Buffer.alloc(1001), 413, 'api.too-large'],
+  ])('%s are refused, and nothing is stored', async (_what, bytes, status, code) => {
+    const wanted = digestOf(bytes.length > 1000 ? bytes : 'y');
+    const response = await farm.call('PUT', `/blobs/${wanted}`, bytes, octets);
+    expect([response.statusCode, response.json<Problem>().code]).toEqual([status, code]);
+    expect(await farm.services.blobs.size(wanted)).toBeUndefined();
+  });
+
+  test.each(['../etc/passwd', '/abs', 'a//b', 'a/./b'])('the path %s is refused', async (path) => {
+    const response = await farm.call('POST', '/contexts', { entries: [{ ...entry, path }] });
+    expect([response.statusCode, response.json<Problem>().code]).toEqual([422, 'api.bad-context']);
+  });
+
+  test('what nothing used for long is dropped, what a queued build needs is kept', async () => {
+    const own = await host.farm({ timing: { keepUploadsMs: -60_000 } });
+    const receipt = (await own.call('POST', '/contexts', { entries: [entry] })).json<ContextReceipt>();
+    await own.call('PUT', `/blobs/${digest}`, content, octets);
+    const spec = '((from a:1) (copy (src src) (dst /src)))';
+    const { id } = (await own.call('POST', '/builds', { spec, context: receipt.digest })).json<{ id: string }>();
+    await own.services.janitor.dropUploads();
+    expect(await own.services.blobs.size(digest)).toBe(content.length);
+    await own.call('POST', `/builds/${id}/cancel`);
+    await own.services.janitor.dropUploads();
+    expect([await own.services.blobs.size(digest), await own.services.blobs.size(receipt.digest)]).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+describe('the web', () => {
+  test('a missing web UI says so on one page; health, docs and the API document need nobody', async () => {
+    const home = await farm.app.inject({ url: '/' });
+    expect([home.statusCode, home.body.includes('not built')]).toEqual([503, true]);
+    for (const path of ['/healthz', '/readyz', '/docs', '/api/v1/openapi.json', '/metrics']) {
+      expect((await farm.app.inject({ url: path })).statusCode).toBe(200);
+    }
+  });
+
+  test('a built one is served with a policy, hashed files for ever, and its page for paths of its own', async () => {
+    const web = await mkdtemp(join(tmpdir(), 'loam-web-'));
+    await mkdir(join(web, 'assets'));
+    await writeFile(join(web, 'index.html'), '<!doctype html><title>Loam</title>');
+    await writeFile(join(web, 'assets', 'app-1a2b.js'), 'true');
+    const own = await host.farm({ webDirectory: web });
+    const deep = await own.app.inject({ url: '/builds/bld_1', headers: { accept: 'text/html' } });
+    expect([deep.statusCode, deep.body]).toEqual([200, '<!doctype html><title>Loam</title>']);
+    expect(deep.headers['content-security-policy']).toContain("default-src 'self'");
+    expect((await own.app.inject({ url: '/assets/app-1a2b.js' })).headers['cache-control']).toContain('immutable');
+    // Paths of the API are never the web's, whoever asks.
+    const headers = { accept: 'text/html', authorization: `Bearer ${own.token}` };
+    const none = await own.app.inject({ url: '/api/v1/none', headers });
+    expect([none.statusCode, none.json<Problem>().code]).toEqual([404, 'api.no-such-endpoint']);
+  });
+
+  test('the API document lists these endpoints', async () => {
+    const document = (await farm.app.inject({ url: '/api/v1/openapi.json' })).json<{ paths: Record<string, object> }>();
+    const endpoints = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(endpoints).toMatchInlineSnapshot(`
+      [
+        "POST /api/v1/builds",
+        "GET /api/v1/builds",
+        "GET /api/v1/builds/{id}",
+        "POST /api/v1/builds/{id}/cancel",
+        "POST /api/v1/builds/{id}/retry",
+        "GET /api/v1/logs/{id}",
+        "POST /api/v1/specs/check",
+        "POST /api/v1/plans",
+        "POST /api/v1/contexts",
+        "PUT /api/v1/blobs/{digest}",
+        "GET /api/v1/cache",
+        "GET /api/v1/cache/{id}",
+        "DELETE /api/v1/cache/{id}",
+        "GET /api/v1/agents",
+        "GET /api/v1/agents/{id}",
+        "PATCH /api/v1/agents/{id}",
+        "POST /api/v1/agents/{id}/revoke",
+        "POST /api/v1/enrolment-tokens",
+        "GET /api/v1/secrets",
+        "PUT /api/v1/secrets/{name}",
+        "DELETE /api/v1/secrets/{name}",
+        "GET /api/v1/me",
+        "GET /api/v1/tokens",
+        "POST /api/v1/tokens",
+        "DELETE /api/v1/tokens/{id}",
+        "POST /api/v1/session",
+        "DELETE /api/v1/session",
+        "POST /api/v1/login-links",
+        "POST /api/v1/agent/enrol",
+        "GET /api/v1/agent/attempts/{id}/secrets",
+        "GET /api/v1/agent/contexts/{digest}",
+        "GET /api/v1/agent/blobs/{digest}",
+      ]
+    `);
+  });
+});
