@@ -61,7 +61,7 @@ fetcherConformance('containerd and docker-registry', async () => {
     'foreign',
     makeIndex([{ manifest: foreignOnly.manifest, platform: { os: 'linux', architecture: 's390x' } }]),
   );
-  const corrupt = await makeImage({ layers: [{ corrupt: 'x' }, { 'noise.bin': noise(layerBytes) }] });
+  const corrupt = await makeImage({ layers: [{ sound: 'x' }, { corrupt: 'x', 'noise.bin': noise(layerBytes) }] });
   await open.push(repository, 'corrupt', corrupt);
   await open.corrupt(corrupt.layerDigests[1] ?? '');
   const archived = await greeting('from an archive');

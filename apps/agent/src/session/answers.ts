@@ -81,6 +81,6 @@ function toWire(step: PlanStep, stage: readonly string[]): PlannedStep {
     stepId: step.stepId ?? null,
     sizeBytes: step.sizeBytes ?? null,
     lastDurationMs: null,
-    reason: step.reason ?? (step.needed ? null : 'No step that has to be run needs it.'),
+    reason: step.reason ?? (step.needed || step.state === 'hit' ? null : 'No step that has to be run needs it.'),
   };
 }
