@@ -1,34 +1,16 @@
-import { isLoamError, LoamError, type Clock, type IdSource } from '@loam/base';
-import { AgentMessage, protocolVersion } from '@loam/contracts';
-import type { AgentRow, ClaimedBuild, Database, ReleasedBuild } from '@loam/db';
-import type { LogStore } from '@loam/logs';
-import type { FastifyBaseLogger } from 'fastify';
+import { isLoamError } from '@loam/base';
+import { AgentMessage } from '@loam/contracts';
+import type { AgentRow, ClaimedBuild } from '@loam/db';
 import { Compile } from 'typebox/compile';
 import type { WebSocket } from 'ws';
 
-import type { Timing } from '../../../config.ts';
-import type { Bus } from '../bus.ts';
 import { textOf } from '../socket-text.ts';
-import { AgentLink, closeCodes, type AgentStanding } from './agent-link.ts';
-import type { Releaser } from './releaser.ts';
-import { RecordSink } from './record-sink.ts';
+import { AgentLink, closeCodes } from './agent-link.ts';
+import { AttemptTracker } from './attempt-tracker.ts';
+import type { GatewayParts } from './gateway-parts.ts';
+import { greet, standingOf } from './greet.ts';
 
 const validMessage = Compile(AgentMessage);
-type Message<T extends AgentMessage['type']> = Extract<AgentMessage, { type: T }>;
-
-export interface GatewayParts {
-  readonly db: Database;
-  readonly logs: LogStore;
-  readonly bus: Bus;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly timing: Timing;
-  readonly releaser: Releaser;
-  readonly log: FastifyBaseLogger;
-}
-
-/** After an offer that was refused or not answered, an agent is left alone this long. */
-const restMs = 1_000;
 
 /**
  * The agents that are connected to this process. An agent that drops out keeps its attempts for the time of grace: it may
@@ -36,10 +18,12 @@ const restMs = 1_000;
  */
 export class Gateway {
   readonly #parts: GatewayParts;
+  readonly #attempts: AttemptTracker;
   readonly #links = new Map<string, AgentLink>();
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.#attempts = new AttemptTracker(parts);
     const { bus } = parts;
     bus.subscribe('cancel', ({ agentId, attemptId }) => {
       this.#links.get(agentId)?.send({ type: 'cancel', attemptId, reason: 'Somebody cancelled the build.' });
@@ -100,30 +84,22 @@ export class Gateway {
 
   /** Offers a claimed build. The link must be free. */
   offer(link: AgentLink, build: ClaimedBuild): void {
-    const { clock, timing } = this.#parts;
-    const { attemptId, fence } = build;
-    const expire = clock.after(timing.offerMs, () => void this.#withdraw(link, attemptId, 'no answer'));
-    this.#track(link, { attemptId, fence, ackedSeq: 0, cancelOffer: expire });
-    link.offer({
-      attemptId,
-      fence,
-      buildId: build.id,
-      spec: build.spec,
-      context: build.context,
-      secretIds: build.secretIds,
-      timeoutMs: build.timeoutMs,
-      limits: build.limits,
-      refresh: build.refresh,
-    });
+    this.#attempts.offer(link, build);
   }
 
   /** An attempt lost its right: its agent, if it is connected here, shall stop. */
   drop(agentId: string, attemptId: string): void {
     const link = this.#links.get(agentId);
-    if (link === undefined) return;
-    link.attempts.get(attemptId)?.sink.close();
-    link.attempts.delete(attemptId);
-    link.send({ type: 'stale', attemptId });
+    if (link !== undefined) this.#attempts.drop(link, attemptId);
+  }
+
+  /** Makes a link the agent's one link. */
+  #register(link: AgentLink): void {
+    const older = this.#links.get(link.agentId);
+    this.#links.set(link.agentId, link);
+    if (older === undefined || older === link) return;
+    older.release();
+    older.close(closeCodes.replaced, 'replaced by a newer link');
   }
 
   /** Reads again what operators decided about an agent. */
@@ -142,7 +118,7 @@ export class Gateway {
   async #handle(link: AgentLink, message: AgentMessage): Promise<void> {
     const { db, bus, clock } = this.#parts;
     if (message.type === 'hello') {
-      await this.#hello(link, message);
+      await greet(this.#parts, this.#attempts, link, message, () => this.#register(link));
       return;
     }
     if (!link.isReady) {
@@ -162,10 +138,10 @@ export class Gateway {
         bus.publish('agent', { id: link.agentId, pool: link.pool });
         break;
       case 'accepted':
-        await this.#accepted(link, message);
+        await this.#attempts.accepted(link, message);
         break;
       case 'rejected':
-        await this.#withdraw(link, message.attemptId, message.reason);
+        await this.#attempts.withdraw(link, message.attemptId, message.reason);
         break;
       case 'records':
         link.records(message.attemptId, message.fence, message.records);
@@ -177,190 +153,6 @@ export class Gateway {
       case 'quarantined':
         await this.#quarantined(link, message.reason);
         break;
-    }
-  }
-
-  async #hello(link: AgentLink, hello: Message<'hello'>): Promise<void> {
-    const { db, bus, clock, timing, releaser, log } = this.#parts;
-    if (hello.protocol !== protocolVersion) {
-      const error = LoamError.of('agent.protocol-mismatch', { agent: hello.protocol, farm: protocolVersion });
-      log.warn({ agentId: link.agentId }, error.message);
-      link.close(closeCodes.protocol, error.code);
-      return;
-    }
-    const agent = await db.agents.connected(link.agentId, {
-      linkId: link.linkId,
-      bootId: hello.bootId,
-      facts: hello.facts,
-      capacity: hello.slots,
-      now: clock.now(),
-    });
-    if (agent === undefined) {
-      link.close(closeCodes.revoked, 'revoked');
-      return;
-    }
-    const older = this.#links.get(link.agentId);
-    this.#links.set(link.agentId, link);
-    if (older !== undefined && older !== link) {
-      older.release();
-      older.close(closeCodes.replaced, 'replaced by a newer link');
-    }
-    link.standing = standingOf(agent);
-    link.capacity = hello.slots;
-
-    const named = new Map(hello.attempts.map((attempt) => [attempt.attemptId, attempt]));
-    const known = new Map(
-      (await db.attempts.standing(link.agentId, [...named.keys()])).map((attempt) => [attempt.id, attempt]),
-    );
-    const lost: string[] = [];
-    for (const live of await db.attempts.live({ agentId: link.agentId })) {
-      const attempt = named.get(live.id);
-      if (attempt === undefined && live.state === 'offered') {
-        releaser.announce([await db.attempts.withdraw(live.id, clock.now())]);
-      } else if (attempt === undefined || attempt.fence !== live.fence) {
-        // The agent has forgotten it, and what it did.
-        lost.push(live.id);
-      } else if (!attempt.running && live.ackedSeq >= attempt.lastSeq) {
-        // It is over without an end, and there is nothing more to come.
-        lost.push(live.id);
-      } else {
-        const endsBy = attempt.running ? undefined : attempt.lastSeq;
-        this.#track(link, { attemptId: live.id, fence: live.fence, ackedSeq: live.ackedSeq, endsBy });
-      }
-    }
-    await releaser.lose(lost);
-    link.isReady = true;
-    link.send({
-      type: 'welcome',
-      agentId: link.agentId,
-      heartbeatMs: timing.heartbeatMs,
-      attempts: hello.attempts.map(({ attemptId, fence }) => {
-        const standing = known.get(attemptId);
-        const isOurs = standing !== undefined && standing.fence === fence;
-        return {
-          attemptId,
-          ackedSeq: isOurs ? standing.ackedSeq : 0,
-          live: isOurs && standing.live && !lost.includes(attemptId),
-        };
-      }),
-    });
-    for (const live of await db.attempts.live({ agentId: link.agentId })) {
-      if (!live.cancelRequested) continue;
-      link.send({ type: 'cancel', attemptId: live.id, reason: 'Somebody cancelled the build.' });
-    }
-    log.info({ agentId: link.agentId, name: link.name, pool: link.pool }, 'agent connected');
-    bus.publish('agent', { id: link.agentId, pool: link.pool });
-    bus.publish('work', { pool: link.pool });
-    void this.#removeLate(link);
-  }
-
-  /** Has the agent remove what was deleted while it was away. */
-  async #removeLate(link: AgentLink): Promise<void> {
-    const { db, ids, clock, timing, log } = this.#parts;
-    try {
-      const steps = await db.cache.toRemove(link.agentId);
-      if (steps.length === 0) return;
-      const answer = await link.request({ type: 'remove', requestId: ids.next('audit'), steps }, timing.requestMs);
-      const gone = new Set(answer.type === 'removed' ? answer.steps : []);
-      await db.cache.removed(link.agentId, [...gone]);
-      const kept = steps.filter((step) => !gone.has(step));
-      await db.cache.keep(link.agentId, kept, clock.now());
-    } catch (error) {
-      log.warn({ err: error, agentId: link.agentId }, 'what was deleted meanwhile could not be removed yet');
-    }
-  }
-
-  #track(
-    link: AgentLink,
-    attempt: {
-      attemptId: string;
-      fence: number;
-      ackedSeq: number;
-      cancelOffer?: () => void;
-      endsBy?: number | undefined;
-    },
-  ): void {
-    const { db, logs, bus, clock, log, releaser } = this.#parts;
-    const { attemptId, fence } = attempt;
-    const finish = (): void => {
-      link.attempts.delete(attemptId);
-      bus.publish('agent', { id: link.agentId, pool: link.pool });
-      bus.publish('work', { pool: link.pool });
-    };
-    const sink = new RecordSink(
-      { attemptId, agentId: link.agentId, fence },
-      attempt.ackedSeq,
-      { db, logs, bus, clock, warn: (details, message) => log.warn(details, message) },
-      {
-        ack: (seq) => {
-          const tracked = link.attempts.get(attemptId);
-          tracked?.cancelOffer?.();
-          if (tracked) tracked.cancelOffer = undefined;
-          link.send({ type: 'ack', attemptId, seq });
-          if (attempt.endsBy !== undefined && seq >= attempt.endsBy && tracked !== undefined && !sink.isOver) {
-            finish();
-            void releaser.lose([attemptId]);
-          }
-        },
-        ended: finish,
-        stale: () => {
-          link.send({ type: 'stale', attemptId });
-          finish();
-        },
-        outOfStep: () => link.close(closeCodes.protocol, 'records are missing'),
-        pressure: (isHigh) => link.press(attemptId, isHigh),
-        damaged: (error) => {
-          log.error({ err: error, attemptId }, 'the log of an attempt has a hole; the attempt is given up');
-          link.send({ type: 'stale', attemptId });
-          finish();
-          void releaser.lose([attemptId]);
-        },
-      },
-    );
-    link.attempts.set(attemptId, {
-      attemptId,
-      fence,
-      sink,
-      cancelOffer: attempt.cancelOffer,
-      endsBy: attempt.endsBy,
-    });
-  }
-
-  async #accepted(link: AgentLink, { attemptId, fence }: Message<'accepted'>): Promise<void> {
-    const { db, bus, clock } = this.#parts;
-    const attempt = link.attempts.get(attemptId);
-    attempt?.cancelOffer?.();
-    if (attempt) attempt.cancelOffer = undefined;
-    const isTaken =
-      attempt !== undefined && (await db.attempts.accept({ attemptId, agentId: link.agentId, fence }, clock.now()));
-    if (!isTaken) {
-      // An attempt that is not tracked any more because its end came first needs no word about it.
-      if (attempt === undefined || link.attempts.has(attemptId)) link.send({ type: 'stale', attemptId });
-      link.attempts.get(attemptId)?.sink.close();
-      link.attempts.delete(attemptId);
-      return;
-    }
-    const [live] = await db.attempts.live({ attemptId });
-    if (live !== undefined) bus.publish('build', { id: live.buildId });
-    bus.publish('agent', { id: link.agentId, pool: link.pool });
-  }
-
-  async #withdraw(link: AgentLink, attemptId: string, reason: string): Promise<void> {
-    const { db, clock, bus, releaser, log } = this.#parts;
-    const attempt = link.attempts.get(attemptId);
-    if (attempt === undefined) return;
-    attempt.cancelOffer?.();
-    try {
-      const released: ReleasedBuild | undefined = await db.attempts.withdraw(attemptId, clock.now());
-      if (released === undefined) return;
-      log.info({ agentId: link.agentId, attemptId, reason }, 'offer not taken');
-      attempt.sink.close();
-      link.attempts.delete(attemptId);
-      link.restUntil = clock.now() + restMs;
-      clock.after(restMs + 1, () => bus.publish('work', { pool: link.pool }));
-      releaser.announce([released]);
-    } catch (error) {
-      log.warn({ err: error, attemptId }, 'an offer could not be withdrawn; the janitor will');
     }
   }
 
@@ -406,10 +198,6 @@ export class Gateway {
     cancel = clock.after(timing.heartbeatMs, look);
     return () => cancel();
   }
-}
-
-function standingOf(agent: Pick<AgentRow, 'draining' | 'quarantineReason' | 'slots'>): AgentStanding {
-  return { draining: agent.draining, quarantined: agent.quarantineReason !== null, slots: agent.slots };
 }
 
 function parse(text: string): AgentMessage | undefined {

@@ -1,0 +1,118 @@
+import { LoamError } from '@loam/base';
+import { protocolVersion, type AgentMessage } from '@loam/contracts';
+import type { AgentRow } from '@loam/db';
+
+import { closeCodes, type AgentLink, type AgentStanding } from './agent-link.ts';
+import type { AttemptTracker } from './attempt-tracker.ts';
+import type { GatewayParts } from './gateway-parts.ts';
+
+type Hello = Extract<AgentMessage, { type: 'hello' }>;
+
+/**
+ * Answers an agent's first message: compares the attempts it has with those that the farm gave it, and tells it which go
+ * on and from which record. `register` makes the link the agent's one link, before anything is decided by what it says.
+ */
+export async function greet(
+  parts: GatewayParts,
+  attempts: AttemptTracker,
+  link: AgentLink,
+  hello: Hello,
+  register: () => void,
+): Promise<void> {
+  const { db, bus, clock, timing, releaser, log } = parts;
+  if (hello.protocol !== protocolVersion) {
+    const error = LoamError.of('agent.protocol-mismatch', { agent: hello.protocol, farm: protocolVersion });
+    log.warn({ agentId: link.agentId }, error.message);
+    link.close(closeCodes.protocol, error.code);
+    return;
+  }
+  const agent = await db.agents.connected(link.agentId, {
+    linkId: link.linkId,
+    bootId: hello.bootId,
+    facts: hello.facts,
+    capacity: hello.slots,
+    now: clock.now(),
+  });
+  if (agent === undefined) {
+    link.close(closeCodes.revoked, 'revoked');
+    return;
+  }
+  register();
+  link.standing = standingOf(agent);
+  link.capacity = hello.slots;
+  // Read before attempts are given up: it tells of those, too.
+  const known = await db.attempts.standing(
+    link.agentId,
+    hello.attempts.map((attempt) => attempt.attemptId),
+  );
+  const lost = await takeUp(parts, attempts, link, hello);
+  await releaser.lose(lost);
+  link.isReady = true;
+  link.send({
+    type: 'welcome',
+    agentId: link.agentId,
+    heartbeatMs: timing.heartbeatMs,
+    attempts: hello.attempts.map(({ attemptId, fence }) => {
+      const ours = known.find((attempt) => attempt.id === attemptId && attempt.fence === fence);
+      return {
+        attemptId,
+        ackedSeq: ours?.ackedSeq ?? 0,
+        live: ours !== undefined && ours.live && !lost.includes(attemptId),
+      };
+    }),
+  });
+  for (const live of await db.attempts.live({ agentId: link.agentId })) {
+    if (!live.cancelRequested) continue;
+    link.send({ type: 'cancel', attemptId: live.id, reason: 'Somebody cancelled the build.' });
+  }
+  log.info({ agentId: link.agentId, name: link.name, pool: link.pool }, 'agent connected');
+  bus.publish('agent', { id: link.agentId, pool: link.pool });
+  bus.publish('work', { pool: link.pool });
+  void removeLate(parts, link);
+}
+
+export function standingOf(agent: Pick<AgentRow, 'draining' | 'quarantineReason' | 'slots'>): AgentStanding {
+  return { draining: agent.draining, quarantined: agent.quarantineReason !== null, slots: agent.slots };
+}
+
+/** Goes on with the attempts that both sides know of; gives those that the agent has lost. */
+async function takeUp(
+  { db, clock, releaser }: GatewayParts,
+  attempts: AttemptTracker,
+  link: AgentLink,
+  hello: Hello,
+): Promise<string[]> {
+  const named = new Map(hello.attempts.map((attempt) => [attempt.attemptId, attempt]));
+  const lost: string[] = [];
+  for (const live of await db.attempts.live({ agentId: link.agentId })) {
+    const attempt = named.get(live.id);
+    if (attempt === undefined && live.state === 'offered') {
+      releaser.announce([await db.attempts.withdraw(live.id, clock.now())]);
+    } else if (attempt === undefined || attempt.fence !== live.fence) {
+      // The agent has forgotten it, and what it did.
+      lost.push(live.id);
+    } else if (!attempt.running && live.ackedSeq >= attempt.lastSeq) {
+      // It is over without an end, and there is nothing more to come.
+      lost.push(live.id);
+    } else {
+      const endsBy = attempt.running ? undefined : attempt.lastSeq;
+      attempts.track(link, { attemptId: live.id, fence: live.fence, ackedSeq: live.ackedSeq, endsBy });
+    }
+  }
+  return lost;
+}
+
+/** Has the agent remove what was deleted while it was away. */
+async function removeLate({ db, ids, clock, timing, log }: GatewayParts, link: AgentLink): Promise<void> {
+  try {
+    const steps = await db.cache.toRemove(link.agentId);
+    if (steps.length === 0) return;
+    const answer = await link.request({ type: 'remove', requestId: ids.next('audit'), steps }, timing.requestMs);
+    const gone = new Set(answer.type === 'removed' ? answer.steps : []);
+    await db.cache.removed(link.agentId, [...gone]);
+    const kept = steps.filter((step) => !gone.has(step));
+    await db.cache.keep(link.agentId, kept, clock.now());
+  } catch (error) {
+    log.warn({ err: error, agentId: link.agentId }, 'what was deleted meanwhile could not be removed yet');
+  }
+}
