@@ -5,8 +5,8 @@ const api = process.env['LOAM_API'] ?? 'http://127.0.0.1:7700';
 
 export default defineConfig({
   plugins: [react()],
-  server: { port: 7701, proxy: { '/api': { target: api, ws: true } } },
-  preview: { port: 7702, proxy: { '/api': { target: api, ws: true } } },
+  // Login links are the API's, too; `/log-in` is a page of ours.
+  server: { port: 7701, strictPort: true, proxy: { '/api': { target: api, ws: true }, '^/login\\b': api } },
   build: {
     target: 'es2023',
     // A data: URL for a small asset would need an exception in the content security policy.

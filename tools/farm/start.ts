@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { startFarm, type Farm } from './farm.ts';
-import { root, runProgram } from './process.ts';
+import { root, runProgram, startProgram, type ManagedProcess } from './process.ts';
 
 const { values: options } = parseArgs({
   options: { once: { type: 'boolean' }, dev: { type: 'boolean' }, 'no-agent': { type: 'boolean' } },
@@ -40,6 +40,20 @@ async function buildSample(farm: Farm): Promise<number> {
   );
 }
 
+/** The web UI from its sources, with hot replacement, in front of the farm. Gives its address. */
+function startVite(farm: Farm): { url: string; vite: ManagedProcess } {
+  const vite = startProgram('apps/web/node_modules/vite/bin/vite.js', {
+    args: ['apps/web', '--host', '127.0.0.1'],
+    env: { LOAM_API: farm.url },
+    logFile: path.join(dataDirectory, 'logs', 'vite.log'),
+  });
+  void vite.ended.then((code) => {
+    if (code > 0 && code !== 143)
+      say(`Vite ended with ${code}; its log is ${path.join(dataDirectory, 'logs', 'vite.log')}`);
+  });
+  return { url: 'http://127.0.0.1:7701', vite };
+}
+
 async function main(): Promise<number> {
   let stopping = false;
   const interrupted = new Promise<void>((resolve) => {
@@ -52,6 +66,7 @@ async function main(): Promise<number> {
     say,
     ...(options.dev ? { apiFlags: ['--watch'] } : {}),
   });
+  const front = options.dev ? startVite(farm) : undefined;
   try {
     let code = 0;
     if (options['no-agent']) say('No agent yet: open the address below, Agents, Enrol an agent.');
@@ -62,8 +77,11 @@ async function main(): Promise<number> {
     if (options.once) return code;
     if (farm.firstToken !== null) say(`API token for programs, shown only now: ${farm.firstToken}`);
     say(`The farm is at ${farm.url}`);
+    if (front)
+      say(`The UI from its sources is at ${front.url}, and follows them; the API starts again when its own change.`);
+    const loginUrl = front === undefined ? farm.loginUrl : farm.loginUrl.replace(farm.url, front.url);
     say(
-      `Open ${farm.loginUrl} to log in. \`npx loam ls\` works here as it is. Ctrl-C stops everything; data stays in ${dataDirectory}`,
+      `Open ${loginUrl} to log in. \`npx loam ls\` works here as it is. Ctrl-C stops everything; data stays in ${dataDirectory}`,
     );
     const fell = farm.api().ended.then((ended) => {
       if (!stopping)
@@ -74,6 +92,7 @@ async function main(): Promise<number> {
   } finally {
     stopping = true;
     say('Stopping …');
+    await front?.vite.stop();
     await farm.stop();
   }
 }
