@@ -61,7 +61,7 @@ export async function createContainerdBackend(options: ContainerdBackendOptions)
   await client.namespaces.ensure();
   const driver = options.driver ?? hostDriver(options);
   const mounts = new WorkingMounts(client.snapshots(driver.snapshotter));
-  const cleanup = new CleanupQueue(options.warn ?? (() => undefined));
+  const cleanup = new CleanupQueue(clock, options.warn ?? (() => undefined));
   const shared = { client, driver, agentId, clock, randomUUID, mounts, cleanup };
   const store = new ContainerdStore({ ...shared, stateDirectory });
   const sandbox = new ContainerdSandbox({

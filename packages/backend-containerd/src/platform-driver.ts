@@ -48,6 +48,8 @@ export interface LayerWrite {
 
 export interface RunPreparation {
   readonly id: string;
+  /** Runs of one group may share a shim, where the platform can: they come one after the other. */
+  readonly group: string;
   readonly request: RunRequest;
   readonly mounts: readonly Mount[];
   readonly io: RunIo;

@@ -6,6 +6,7 @@ import type { CleanupQueue } from './cleanup-queue.ts';
 import { labels } from './labels.ts';
 import type { HostRun, PlatformDriver } from './platform-driver.ts';
 import { patiently } from './sandbox/patience.ts';
+import { ShimRelay } from './sandbox/shim-relay.ts';
 import { explainStartFailure } from './sandbox/start-failure.ts';
 import { Termination } from './sandbox/termination.ts';
 import type { WorkingMounts } from './store/working-mounts.ts';
@@ -27,10 +28,13 @@ export interface SandboxOptions {
 /** How long output may go on after the exit: the runtime's own relay is done by then. */
 const outputAfterExitMs = 10_000;
 const maxPendingCleanups = 4;
+/** How long an ended task waits for the next step of its build, which may take its shim over. */
+const successorWithinMs = 200;
 
 /** Runs processes as containerd tasks, one container each. */
 export class ContainerdSandbox implements Sandbox {
   readonly #options: SandboxOptions;
+  readonly #relay = new ShimRelay();
 
   constructor(options: SandboxOptions) {
     this.#options = options;
@@ -44,9 +48,16 @@ export class ContainerdSandbox implements Sandbox {
     // An earlier run on the same snapshot may still be mounted.
     await cleanup.settled(request.working.key);
     const rootfs = await mounts.of(request.working);
-    const host = await driver.prepareRun({ id, request, mounts: rootfs, io });
+    const place = this.#relay.enter(request.working.lease.id, id);
+    const host = await driver
+      .prepareRun({ id, group: place.group, request, mounts: rootfs, io })
+      .catch((error: unknown) => {
+        place.arrived();
+        throw error;
+      });
     const termination = new Termination({ ...this.#options, id, host, signal, timeoutMs: request.timeoutMs });
     let taskMade = false;
+    let isOver = false;
     try {
       if (signal.aborted) throw cancelled();
       await client.containers.create(
@@ -63,6 +74,7 @@ export class ContainerdSandbox implements Sandbox {
       const { stdin, stdout, stderr } = host.stdio;
       await client.tasks.create({ containerId: id, rootfs, stdout, stderr, ...(stdin === undefined ? {} : { stdin }) });
       taskMade = true;
+      place.arrived();
       termination.watch();
       await this.#start(id);
       let inputFailure: { error: unknown } | undefined;
@@ -71,6 +83,7 @@ export class ContainerdSandbox implements Sandbox {
         termination.stop();
       });
       const { exitStatus } = await termination.exit();
+      isOver = true;
       if (inputFailure !== undefined) throw (inputFailure as { error: unknown }).error;
       await this.#outputEnd(host);
       return await classify(exitStatus, host, termination);
@@ -81,7 +94,13 @@ export class ContainerdSandbox implements Sandbox {
     } finally {
       termination.end();
       await host.release();
-      cleanup.start(request.working.key, () => this.#deleteRecords(id));
+      place.arrived();
+      const deletion = cleanup.defer(request.working.key, successorWithinMs, () => {
+        place.retire();
+        return this.#deleteRecords(id);
+      });
+      if (isOver) place.leave(deletion);
+      else deletion.begin();
       if (!taskMade) await cleanup.settled(request.working.key);
     }
   }

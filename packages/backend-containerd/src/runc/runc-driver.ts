@@ -79,7 +79,7 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
     return resolveUser(user, plain ? { passwd: '', group: '' } : await userFiles(mounts));
   }
 
-  async function prepareRun({ id, request, mounts, io }: RunPreparation): Promise<HostRun> {
+  async function prepareRun({ id, group, request, mounts, io }: RunPreparation): Promise<HostRun> {
     const { network } = request;
     if (network === 'nat') throw LoamError.of('backend.network-unsupported', { network });
     const homeIsSet = request.env.some(([name]) => name === 'HOME');
@@ -103,6 +103,7 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
         limits: request.limits,
         binds: [...nameBinds, ...request.mounts, ...secretBinds],
         cgroupsPath,
+        group,
         host,
       });
       const stdio = new FifoStdio(fifos, taken, io.stdin !== undefined, io.onOutput);

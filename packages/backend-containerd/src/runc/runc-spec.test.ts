@@ -22,6 +22,7 @@ const plain: RuncSpecInput = {
   limits: {},
   binds: [],
   cgroupsPath: '/loam/ns/id',
+  group: 'first',
   host: { unifiedCgroups: false, swapAccounting: true, maxOpenFiles: 524_288 },
 };
 const everything: RuncSpecInput = {
@@ -88,6 +89,7 @@ describe('buildRuncSpec', () => {
       ),
       binds: fc.array(fc.record({ source: absolute, target: absolute, readonly: fc.boolean() })),
       cgroupsPath: absolute,
+      group: fc.string(),
       host: fc.record({
         unifiedCgroups: fc.boolean(),
         swapAccounting: fc.boolean(),

@@ -15,6 +15,8 @@ export interface RuncSpecInput {
   /** Caches, secrets, and the files that make names resolvable. */
   readonly binds: readonly BindMount[];
   readonly cgroupsPath: string;
+  /** Containers of one group are handed to one shim. */
+  readonly group: string;
   readonly host: HostFeatures;
 }
 
@@ -97,6 +99,8 @@ export function buildRuncSpec(input: RuncSpecInput): object {
       maskedPaths,
       readonlyPaths,
     },
+    // Source: containerd 1.6 and 2.0, runtime/v2/runc/manager, groupLabels.
+    annotations: { 'io.containerd.runc.v2.group': input.group },
   };
 }
 
