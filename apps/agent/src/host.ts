@@ -9,6 +9,7 @@ import { createEngine, type Engine } from '@loam/engine';
 
 import { makeStateDirectory, readIdentity, readRegistries } from './config.ts';
 import { startPrivateContainerd } from './containerd-process.ts';
+import { fileShellMemory } from './shell-memory.ts';
 import { fileLogSpool } from './spool/file-log-spool.ts';
 
 export interface HostOptions {
@@ -85,6 +86,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       platform,
       clock: systemClock,
       logs: fileLogSpool(join(stateDirectory, 'logs')),
+      shells: fileShellMemory(join(stateDirectory, 'shells.json')),
     });
     open.push(() => engine.idle());
     return { client, backend, engine, platform, identity, stateDirectory, close };

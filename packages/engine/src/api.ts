@@ -6,6 +6,7 @@ import type { Spec } from '@loam/spec';
 import type { BuildEvent, StepKind, StepPlace } from './events.ts';
 import type { LogSpool } from './log-spool.ts';
 import type { StepRecord } from './step-record.ts';
+import type { ShellMemory } from './step-resolver.ts';
 
 export interface EngineOptions {
   readonly store: Store;
@@ -17,6 +18,8 @@ export interface EngineOptions {
   readonly logs: LogSpool;
   /** Host name inside steps; `builder` unless told. */
   readonly hostname?: string;
+  /** Remembers which shell each base image has; for the life of the engine unless given. */
+  readonly shells?: ShellMemory;
 }
 
 export interface PlanOptions {

@@ -10,7 +10,7 @@ export function createEngine(options: EngineOptions): Engine {
   const parts: EngineParts = {
     ...options,
     executions: new Executions(options.store, options.logs),
-    shells: new Map(),
+    shells: options.shells ?? new Map<string, readonly string[]>(),
     pins: new Pins(),
   };
   const builds = new Set<Promise<unknown>>();

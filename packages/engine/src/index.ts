@@ -35,3 +35,4 @@ export {
   type StepRecord,
 } from './step-record.ts';
 export { outline } from './stage.ts';
+export type { ShellMemory } from './step-resolver.ts';

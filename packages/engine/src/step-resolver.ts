@@ -6,7 +6,7 @@ import {
   type SnapshotName,
   type Store,
 } from '@loam/backend';
-import { toLoamError, type Digest, type StepId } from '@loam/base';
+import { toLoamError, type StepId } from '@loam/base';
 import type { ContextItem, ContextSource } from '@loam/context';
 import type { CopyOp, RunOp } from '@loam/spec';
 
@@ -67,8 +67,14 @@ export function finalId(stage: ResolvedStage): StepId | undefined {
   return stage.unresolved ? undefined : (stage.steps.at(-1)?.id ?? stage.fromId);
 }
 
-/** Which shell each base image has, remembered for the life of an engine. */
-export type ShellMemory = Map<Digest, readonly string[]>;
+/**
+ * Which shell was found for each question: an image's digest and the shells that were looked for. Looking means mounting the
+ * image, and an image never changes, so an agent remembers the answer for good.
+ */
+export interface ShellMemory {
+  get(question: string): readonly string[] | undefined;
+  set(question: string, shell: readonly string[]): void;
+}
 
 export interface ResolverOptions {
   readonly store: Store;
@@ -236,7 +242,8 @@ export class StepResolver {
   ): Promise<readonly string[] | undefined> {
     const { shells, store, base } = this.#options;
     if (rules.shells.length === 0) return rules.fallbackShell;
-    const known = shells.get(image.digest);
+    const question = `${image.digest} ${rules.shells.map(([program]) => program).join(' ')}`;
+    const known = shells.get(question);
     if (known) return known;
     const name = await blame(stage.from, () => base(stage, image));
     if (name === undefined) return undefined;
@@ -247,7 +254,7 @@ export class StepResolver {
         const { entry } = await tree.resolve(rules.treePath(candidate[0] ?? ''));
         if (entry?.kind === 'file') shell = candidate;
       }
-      shells.set(image.digest, shell);
+      shells.set(question, shell);
       return shell;
     } finally {
       await tree.close();
