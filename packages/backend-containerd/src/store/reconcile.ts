@@ -26,7 +26,8 @@ export async function reconcile(context: {
     await orGone(client.containers.delete(id));
   }
   const host = await driver.reconcile();
-  const unfinished = (await snapshots.list(ours)).filter(({ kind }) => kind !== 'committed');
+  // Asked for by kind: of the committed ones there may be thousands.
+  const unfinished = await snapshots.list(['active', 'view'].map((kind) => `kind==${kind},${ownedBy(agentId)}`));
   for (const { name } of unfinished) await orGone(snapshots.remove(name));
   const leases = await client.leases.list(ours);
   for (const [index, { id }] of leases.entries()) {
