@@ -2,6 +2,7 @@ import type {
   Fetcher,
   FetchOptions,
   FetchProgress,
+  HeldImage,
   Platform,
   ResolvedImage,
   ResolveOptions,
@@ -82,6 +83,24 @@ export class ContainerdFetcher implements Fetcher {
     return top as string as SnapshotName;
   }
 
+  async list(platform: Platform): Promise<HeldImage[]> {
+    const { client, driver } = this.#options;
+    const snapshots = client.snapshots(driver.snapshotter);
+    const images = await Promise.all(
+      (await this.#records.list()).map(async ({ name, target }): Promise<HeldImage | undefined> => {
+        const image = await loadImage(client, name, target);
+        if (image === undefined) return undefined;
+        const top = chainIds(image.config.diffIds).at(-1);
+        if (top === undefined || rankPlatform(image.config.platform, platform, driver.rankOsVersion) === undefined)
+          return undefined;
+        if (!(await isUnpacked(snapshots, top))) return undefined;
+        const digest = target.digest as Digest;
+        return { name, digest, platform: platformOf(platform, image), snapshot: top as string as SnapshotName };
+      }),
+    );
+    return images.filter((image) => image !== undefined);
+  }
+
   async fetch(image: ResolvedImage, options: FetchOptions): Promise<SnapshotName> {
     return this.#fetches.run(image.digest, options.signal, options.onProgress, (signal, report) =>
       this.#underLease((lease) => this.#fetch(image, lease, signal, report)),
@@ -124,7 +143,7 @@ export class ContainerdFetcher implements Fetcher {
       });
     }
     await client.content.updateLabels(loaded.configDigest, { [`${gcRefSnapshot}.${driver.snapshotter}`]: top });
-    await this.#records.keepBase(loaded.target, top);
+    await this.#records.keepBase(image.name, loaded.target, top);
     const totalBytes = loaded.layers.reduce((sum, layer) => sum + layer.size, 0);
     report({ phase: 'done', currentBytes: totalBytes, totalBytes });
     return top as string as SnapshotName;
@@ -206,15 +225,20 @@ function resolved(
   image: LoadedImage,
   resolvedAtMs: number,
 ): ResolvedImage {
-  const { osVersion } = image.config.platform;
   return {
     reference: reference.text,
     name: reference.name,
     digest: image.target.digest as Digest,
-    platform: platform.os === 'windows' && osVersion !== undefined ? { ...platform, osVersion } : platform,
+    platform: platformOf(platform, image),
     config: image.config.config,
     resolvedAtMs,
   };
+}
+
+/** What an image is for, as it stands in step ids: on Windows with its OS build. */
+function platformOf(platform: Platform, image: LoadedImage): Platform {
+  const { osVersion } = image.config.platform;
+  return platform.os === 'windows' && osVersion !== undefined ? { ...platform, osVersion } : platform;
 }
 
 /** `host/repository` of a full name. */

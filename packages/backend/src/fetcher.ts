@@ -25,6 +25,16 @@ export interface ResolvedImage {
   readonly resolvedAtMs: number;
 }
 
+/** An image whose file system is here. */
+export interface HeldImage {
+  /** Fully qualified, as it was looked up last. */
+  readonly name: string;
+  readonly digest: Digest;
+  readonly platform: Platform;
+  /** What `fetch` gives. */
+  readonly snapshot: SnapshotName;
+}
+
 export interface FetchProgress {
   readonly phase: 'resolving' | 'downloading' | 'unpacking' | 'done';
   readonly layer?: string;
@@ -58,6 +68,8 @@ export interface Fetcher {
   resolve(reference: string, platform: Platform, options?: ResolveOptions): Promise<ResolvedImage>;
   /** The snapshot that `fetch` would give, when it is here already; costs no network and makes nothing. */
   find(image: ResolvedImage): Promise<SnapshotName | undefined>;
+  /** The images for a platform that `find` would find, each digest once; also those of an earlier life of this agent. */
+  list(platform: Platform): Promise<HeldImage[]>;
   fetch(image: ResolvedImage, options: FetchOptions): Promise<SnapshotName>;
   /** Takes in an OCI layout or `docker save` archive, under the names it carries or `name`. Returns what can now be used in `from`. */
   importArchive(

@@ -1,4 +1,12 @@
-export type { FetchOptions, FetchProgress, Fetcher, ImageConfig, ResolvedImage, ResolveOptions } from './fetcher.ts';
+export type {
+  FetchOptions,
+  FetchProgress,
+  Fetcher,
+  HeldImage,
+  ImageConfig,
+  ResolvedImage,
+  ResolveOptions,
+} from './fetcher.ts';
 export { formatPlatform, type Owner, type Platform, type User } from './platform.ts';
 export type {
   Limits,

@@ -76,13 +76,20 @@ export type BuildOutcome =
 /** A snapshot on this agent. */
 export interface CachedStep {
   readonly snapshot: SnapshotName;
-  /** Missing for layers of base images. */
+  /** Of a base image it is its `from` step's; missing for the layers below its last. */
   readonly stepId?: StepId;
   readonly parent: SnapshotName | null;
   readonly kind: StepKind;
   /** The op as printed, cut when very long; the image's name for a base. */
   readonly op: string;
   readonly createdAtMs: number;
+  readonly sizeBytes: number;
+}
+
+/** A step whose result is on this agent. */
+export interface HeldStep {
+  readonly stepId: StepId;
+  /** Of a base image: all its layers, also those that it shares with others. */
   readonly sizeBytes: number;
 }
 
@@ -107,8 +114,10 @@ export interface Engine {
   build(request: BuildRequest, onEvent: (event: BuildEvent) => void, signal: AbortSignal): Promise<BuildOutcome>;
   /** All snapshots of this agent, base images' layers included. */
   listCache(): Promise<CachedStep[]>;
+  /** All steps whose result is here, base images' `from` steps included. */
+  listSteps(): Promise<HeldStep[]>;
   /**
-   * Removes a step's snapshot (or, by its name, a base image's) and, if told so, everything on it, children first; returns what went (or would go).
+   * Removes a step's snapshot (of a `from` step: its base image's last layer; those below go with it when nothing else has them) and, if told so, everything on it, children first; returns what went (or would go).
    * Throws `engine.step-unknown`, and `backend.snapshot-in-use` while a build uses any of it.
    */
   removeStep(step: StepId | SnapshotName, options?: RemoveOptions): Promise<CachedStep[]>;

@@ -1,6 +1,7 @@
-import type { Fetcher, FetchProgress, ResolvedImage, SnapshotName } from '@loam/backend';
+import type { Fetcher, FetchProgress, ResolvedImage, Snapshot, SnapshotName } from '@loam/backend';
 import { isLoamError, type Clock } from '@loam/base';
 
+import type { EngineParts } from './engine-parts.ts';
 import type { PhaseReport } from './executions.ts';
 import type { SharedLease } from './shared-lease.ts';
 
@@ -41,6 +42,30 @@ export async function bringBase(image: ResolvedImage, options: BringBaseOptions)
     }
   });
   return { snapshot, fetched: true };
+}
+
+/** What a base image takes, with all its layers; nothing when it is not here (any more). */
+export async function baseSize(
+  parts: Pick<EngineParts, 'store' | 'baseSizes'>,
+  snapshot: SnapshotName | undefined,
+): Promise<{ sizeBytes?: number }> {
+  if (snapshot === undefined) return {};
+  const known = parts.baseSizes.get(snapshot);
+  if (known !== undefined) return { sizeBytes: known };
+  try {
+    let sizeBytes = 0;
+    for (let name: SnapshotName | null = snapshot; name !== null;) {
+      const layer: Snapshot | undefined = await parts.store.stat(name);
+      if (layer === undefined) return {};
+      sizeBytes += (await parts.store.usage(name)).sizeBytes;
+      name = layer.parent;
+    }
+    parts.baseSizes.set(snapshot, sizeBytes);
+    return { sizeBytes };
+  } catch (error) {
+    if (isLoamError(error, 'backend.snapshot-missing')) return {};
+    throw error;
+  }
 }
 
 function throttled({ clock, onProgress }: BringBaseOptions): (progress: FetchProgress) => void {

@@ -2,7 +2,7 @@ import type { ResolvedImage, SnapshotName } from '@loam/backend';
 import { cancelled, LoamError, toLoamError, type StepId } from '@loam/base';
 
 import type { BuildOutcome, BuildRequest } from './api.ts';
-import { bringBase, type BaseImage } from './base-image.ts';
+import { baseSize, bringBase, type BaseImage } from './base-image.ts';
 import { copyStep } from './copy-step.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { BuildEvent, StepPlace } from './events.ts';
@@ -97,7 +97,12 @@ export class BuildSession {
       if (base === undefined || snapshots.includes(undefined)) continue;
       const from = this.#reporter(stage.from);
       from.start();
-      from.succeeded('hit', base, { stepId: resolved.fromId, record: resolved.fromRecord, image: resolved.image });
+      from.succeeded('hit', base, {
+        stepId: resolved.fromId,
+        record: resolved.fromRecord,
+        image: resolved.image,
+        ...(await baseSize(this.#parts, base)),
+      });
       for (const step of resolved.steps) this.#hit(step, snapshotOf(step));
     }
   }
@@ -181,11 +186,12 @@ export class BuildSession {
     if (built < 0) {
       const base = await this.#base(stage, resolved.image);
       parent = base.snapshot;
-      from.succeeded(base.fetched ? 'built' : 'hit', parent);
+      from.succeeded(base.fetched ? 'built' : 'hit', parent, await baseSize(this.#parts, parent));
     } else {
       parent = snapshotOf(steps[built] as ResolvedStep);
       // The base is below what was found, so it is here.
-      from.succeeded('hit', await this.#parts.fetcher.find(resolved.image));
+      const base = await this.#parts.fetcher.find(resolved.image);
+      from.succeeded('hit', base, await baseSize(this.#parts, base));
     }
     this.#pins.add(parent);
     for (const step of steps.slice(0, built + 1)) this.#hit(step, snapshotOf(step));

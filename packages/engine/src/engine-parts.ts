@@ -9,6 +9,8 @@ export interface EngineParts extends EngineOptions {
   readonly executions: Executions;
   readonly shells: ShellMemory;
   readonly pins: Pins;
+  /** What base images take, with all their layers. Committed snapshots never change, so this is looked up once. */
+  readonly baseSizes: Map<SnapshotName, number>;
 }
 
 /** Snapshots that running builds stand on: nobody may remove them now. */

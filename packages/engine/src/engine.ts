@@ -1,6 +1,6 @@
 import type { Engine, EngineOptions } from './api.ts';
 import { BuildSession } from './build-session.ts';
-import { listCache, removeStep } from './cache.ts';
+import { listCache, listSteps, removeStep } from './cache.ts';
 import { Pins, type EngineParts } from './engine-parts.ts';
 import { Executions } from './executions.ts';
 import { planBuild } from './plan.ts';
@@ -12,6 +12,7 @@ export function createEngine(options: EngineOptions): Engine {
     executions: new Executions(options.store, options.logs),
     shells: options.shells ?? new Map<string, readonly string[]>(),
     pins: new Pins(),
+    baseSizes: new Map(),
   };
   const builds = new Set<Promise<unknown>>();
   return {
@@ -24,6 +25,7 @@ export function createEngine(options: EngineOptions): Engine {
       return build;
     },
     listCache: () => listCache(parts),
+    listSteps: () => listSteps(parts),
     removeStep: (stepId, removeOptions = {}) => removeStep(parts, stepId, removeOptions),
     idle: async () => {
       while (builds.size > 0) await Promise.allSettled(builds);

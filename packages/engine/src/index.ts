@@ -4,6 +4,7 @@ export type {
   CachedStep,
   Engine,
   EngineOptions,
+  HeldStep,
   Plan,
   PlanOptions,
   PlanState,

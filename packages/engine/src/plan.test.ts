@@ -1,9 +1,11 @@
+import type { SnapshotName } from '@loam/backend';
 import { linuxImageTree } from '@loam/backend/memory';
+import { systemClock } from '@loam/base';
 import { describe, expect, it } from 'vitest';
 
 import type { Plan } from './index.ts';
-import { outline } from './index.ts';
-import { filesContext, gate, makeWorld, specOf } from './test-world.ts';
+import { createEngine, outline } from './index.ts';
+import { filesContext, gate, makeWorld, platform, specOf } from './test-world.ts';
 
 function states(plan: Plan): string[] {
   return plan.steps.map((step) => `${step.position} ${step.state}${step.needed ? '' : ' unneeded'}`);
@@ -141,7 +143,7 @@ describe('the cache', () => {
       ['run', '(run (shell b))'],
       ['run', '(run (shell c))'],
     ]);
-    expect(listed.map((step) => step.stepId)).toEqual([undefined, a, b, c]);
+    expect(listed.map((step) => step.stepId)).toEqual([built.end('0')?.stepId, a, b, c]);
     await expect(world.engine.removeStep(a)).rejects.toMatchObject({ code: 'backend.snapshot-in-use' });
     const dry = await world.engine.removeStep(a, { recursive: true, dryRun: true });
     expect(new Set(dry.map((step) => step.stepId))).toEqual(new Set([a, b, c]));
@@ -155,6 +157,32 @@ describe('the cache', () => {
       '1 built',
       '2 built',
     ]);
+  });
+
+  it('knows base images by the ids of their from steps, with their size, also in the next life of the agent', async () => {
+    const world = makeWorld({ program: () => Promise.resolve({ kind: 'exited', code: 0 }) });
+    const built = await world.build('((from base) (run (shell a)))');
+    const [from, a] = [built.end('0'), built.end('1')?.stepId];
+    if (!from?.stepId || !from.snapshot || !a) throw new Error('no ids');
+    const { sizeBytes } = await world.store.usage(from.snapshot);
+    expect(from).toMatchObject({ outcome: 'built', sizeBytes });
+    expect(sizeBytes).toBeGreaterThan(0);
+    const { store, sandbox, fetcher, logs } = world;
+    const next = createEngine({ store, sandbox, fetcher, platform, clock: systemClock, logs });
+    const steps = await next.listSteps();
+    expect(new Map(steps.map((step) => [step.stepId, step.sizeBytes]))).toEqual(
+      new Map([
+        [a, (await world.store.usage(a as string as SnapshotName)).sizeBytes],
+        [from.stepId, sizeBytes],
+      ]),
+    );
+    expect((await world.build('((from base) (run (shell a)))')).end('0')).toMatchObject({ outcome: 'hit', sizeBytes });
+    // What stands on it keeps it; after that it goes like any other step.
+    await expect(next.removeStep(from.stepId)).rejects.toMatchObject({ code: 'backend.snapshot-in-use' });
+    await next.removeStep(a);
+    expect((await next.removeStep(from.stepId)).map((step) => step.stepId)).toEqual([from.stepId]);
+    expect(await next.listSteps()).toEqual([]);
+    expect((await world.build('((from base) (run (shell a)))')).ended).toEqual(['0 built', '1 built']);
   });
 
   it('refuses to remove what a running build stands on', async () => {

@@ -3,6 +3,7 @@ import { isLoamError, type StepId } from '@loam/base';
 import type { Spec } from '@loam/spec';
 
 import type { Plan, PlanOptions, PlanStep } from './api.ts';
+import { baseSize } from './base-image.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { StepPlace } from './events.ts';
 import { stagesInOrder, stagesOf, type Stage } from './stage.ts';
@@ -65,7 +66,7 @@ async function planStage(parts: EngineParts, stage: Stage, resolver: StepResolve
       ...stage.from,
       stepId: resolved.fromId,
       record: resolved.fromRecord,
-      ...(base !== undefined || deepest >= 0 ? { state: 'hit', ...(await sizeOf(parts, base)) } : { state: 'miss' }),
+      ...(base !== undefined || deepest >= 0 ? { state: 'hit', ...(await baseSize(parts, base)) } : { state: 'miss' }),
     },
   ];
   for (const [index, step] of resolved.steps.entries()) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-import type { Network, User } from '@loam/backend';
+import { formatPlatform, type Network, type Platform, type User } from '@loam/backend';
 import type { ContextEntry } from '@loam/context';
 import type { Digest, StepId } from '@loam/base';
 
@@ -27,6 +27,11 @@ export interface FromRecord extends RecordBase {
   readonly kind: 'from';
   /** Of the platform's manifest, whatever tag led to it. */
   readonly digest: Digest;
+}
+
+/** The record of a base image. */
+export function fromRecordOf(image: { readonly digest: Digest; readonly platform: Platform }): FromRecord {
+  return { format: stepRecordFormat, platform: formatPlatform(image.platform), kind: 'from', digest: image.digest };
 }
 
 /** A command. */

@@ -16,7 +16,7 @@ import type { Destination, PlatformRules } from './platform/rules.ts';
 import type { Stage, StageStep } from './stage.ts';
 import { blame } from './step-error.ts';
 import { networkOf } from './step-options.ts';
-import { recordedEntry, stepId, stepRecordFormat, type StepRecord } from './step-record.ts';
+import { fromRecordOf, recordedEntry, stepId, stepRecordFormat, type StepRecord } from './step-record.ts';
 import { initialState, nextState, type StepState } from './step-state.ts';
 
 interface ResolvedBase {
@@ -129,7 +129,7 @@ export class StepResolver {
     const image = await blame(stage.from, () => fetcher.resolve(stage.spec.from, platform, { refresh, signal }));
     const rules = rulesFor(image.platform);
     const base = { format: stepRecordFormat, platform: formatPlatform(image.platform) } as const;
-    const fromRecord: StepRecord = { ...base, kind: 'from', digest: image.digest };
+    const fromRecord = fromRecordOf(image);
     const fromId = stepId(fromRecord);
     const steps: ResolvedStep[] = [];
     let state = initialState(image.config, rules);

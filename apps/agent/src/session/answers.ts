@@ -53,10 +53,7 @@ export function engineAnswers({ engine, parse, context, facts, log }: AnswersOpt
       return { type: 'removed', requestId, steps: gone, ...error };
     },
 
-    async inventory() {
-      const cached = await engine.listCache();
-      return cached.flatMap(({ stepId, sizeBytes }) => (stepId === undefined ? [] : [{ stepId, sizeBytes }]));
-    },
+    inventory: async () => [...(await engine.listSteps())],
 
     async facts() {
       try {

@@ -14,8 +14,8 @@ export interface RememberedImage {
 }
 
 /**
- * Image records of ours in containerd. A record under `loam.local/ref/…` remembers to which manifest a name led on a
- * platform; one under `loam.local/base/…` keeps an unpacked image from being collected. Both are roots: what they point to
+ * Image records of ours in containerd. A record under `${recordPrefix}ref/…` remembers to which manifest a name led on a
+ * platform; one under `${recordPrefix}base/…` keeps an unpacked image from being collected. Both are roots: what they point to
  * stays, the snapshot included, as long as they are there.
  */
 export class ImageRecords {
@@ -62,12 +62,23 @@ export class ImageRecords {
     return resolvedAtMs;
   }
 
+  /** Every image that one of our records stands for, each manifest once. */
+  async list(): Promise<{ readonly name: string; readonly target: Descriptor }[]> {
+    const byDigest = new Map<string, { name: string; target: Descriptor }>();
+    for (const { name: record, target, labels: found } of await this.#client.images.list([ownedBy(this.#agentId)])) {
+      if (!record.startsWith(recordPrefix)) continue;
+      const name = found[labels.reference] ?? byDigest.get(target.digest)?.name ?? target.digest;
+      byDigest.set(target.digest, { name, target });
+    }
+    return [...byDigest.values()];
+  }
+
   /** Keeps an image whose file system is `chain`. */
-  async keepBase(target: Descriptor, chain: Digest): Promise<void> {
+  async keepBase(name: string, target: Descriptor, chain: Digest): Promise<void> {
     await this.#client.images.put({
       name: baseRecord(target.digest),
       target,
-      labels: { [labels.agent]: this.#agentId, [labels.chain]: chain },
+      labels: { [labels.agent]: this.#agentId, [labels.reference]: name, [labels.chain]: chain },
     });
   }
 }
@@ -78,6 +89,8 @@ export async function deleteImagesOn(client: Containerd, agentId: string, chain:
   const images = await client.images.list([`${ownedBy(agentId)},labels."${labels.chain}"==${JSON.stringify(chain)}`]);
   for (const { name } of images) await client.images.delete(name);
 }
+
+const recordPrefix = 'loam.local/';
 
 /** Names of records are hashed: a reference may be longer than what containerd's filters and tools like. */
 function referenceRecord(name: string, platform: Platform): string {

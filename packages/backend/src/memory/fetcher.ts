@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { cancelled, LoamError, systemClock, type Clock, type Digest } from '@loam/base';
 
-import type { FetchOptions, Fetcher, ImageConfig, ResolvedImage, ResolveOptions } from '../fetcher.ts';
+import type { FetchOptions, Fetcher, HeldImage, ImageConfig, ResolvedImage, ResolveOptions } from '../fetcher.ts';
 import { formatPlatform, type Platform } from '../platform.ts';
 import type { SnapshotName, Store } from '../store.ts';
 import type { TreeEntry } from '../tree.ts';
@@ -71,6 +71,16 @@ export class MemoryFetcher implements Fetcher {
 
   async find(image: ResolvedImage): Promise<SnapshotName | undefined> {
     return (await this.#options.store.stat(snapshotName(image.digest)))?.name;
+  }
+
+  async list(platform: Platform): Promise<HeldImage[]> {
+    const held: HeldImage[] = [];
+    for (const [digest, { image, name }] of this.#contents) {
+      if (image.platform.os !== platform.os || image.platform.architecture !== platform.architecture) continue;
+      const snapshot = await this.#options.store.stat(snapshotName(digest));
+      if (snapshot) held.push({ name, digest, platform: image.platform, snapshot: snapshot.name });
+    }
+    return held;
   }
 
   async fetch(image: ResolvedImage, options: FetchOptions): Promise<SnapshotName> {

@@ -75,6 +75,22 @@ function fetchTests(open: () => Promise<FetcherHarness>): void {
     expect(await fetcher.find(await fetcher.resolve(image.reference, platform))).toBe(name);
   });
 
+  it('list names the images whose file system is here, and no others', async () => {
+    const harness = await open();
+    const { fetcher, platform, image, store } = harness;
+    const resolved = await fetcher.resolve(image.reference, platform);
+    expect(await fetcher.list(platform)).toEqual([]);
+    const snapshot = await usable(harness, image);
+    const { name, digest } = resolved;
+    expect(await fetcher.list(platform)).toEqual([{ name, digest, platform: resolved.platform, snapshot }]);
+    const moved = await fetcher.resolve((await harness.moveTag()).reference, platform, { refresh: true });
+    await withLease(harness, (lease) => fetcher.fetch(moved, { lease }));
+    const both = await fetcher.list(platform);
+    expect(both.map((held) => held.digest).toSorted()).toEqual([digest, moved.digest].toSorted());
+    await store.remove(snapshot);
+    expect((await fetcher.list(platform)).map((held) => held.digest)).toEqual([moved.digest]);
+  });
+
   it('a second fetch costs nothing and gives the same name', async () => {
     const harness = await open();
     const name = await usable(harness, harness.image);
