@@ -24,6 +24,7 @@ export interface ContainerdProcess {
   /** For runc's own state, so that two private daemons on a host never share ids. */
   readonly runcRoot: string;
   readonly pid: number;
+  isRunning(): boolean;
   /** Ends it, orderly. Steps must have ended before. */
   stop(): Promise<void>;
 }
@@ -82,6 +83,7 @@ export async function startPrivateContainerd(directory: string, clock: Clock): P
       address: `unix://${socket}`,
       runcRoot: join(directory, 'runc'),
       pid: daemon,
+      isRunning: () => runningPid(files.pid, files.config) === daemon,
       async stop() {
         await end(daemon, clock);
         rmSync(files.pid, { force: true });

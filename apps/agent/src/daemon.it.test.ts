@@ -175,6 +175,41 @@ test('killed in the middle of a step and started again: the build ends well, no 
   expect(readdirSync(join(install.state, 'attempts'))).toEqual(['reserve']);
 });
 
+test('kill -9 of the private containerd, in the middle of a step and between builds, loses no build', async () => {
+  startAgent();
+  const link = await api.link();
+  await link.greet();
+  const build = async (spec: string, meanwhile: (stored: Stored, attemptId: string) => Promise<void>) => {
+    const offer = offerOf(spec);
+    link.send({ type: 'offer', offer });
+    await link.next('accepted');
+    const stored = new Stored();
+    await meanwhile(stored, offer.attemptId);
+    await stored.until(link, offer.attemptId, isEnd);
+    expect(stored.records.at(-1)).toMatchObject({ outcome: 'succeeded' });
+    return stored.logs().at(-1);
+  };
+  const lines = await build(
+    `((from loam.local/busybox:latest)
+      (run (shell "echo ${Date.now()}; for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.2; done")))`,
+    async (stored, attemptId) => {
+      await stored.until(link, attemptId, says('line 2'));
+      install.killContainerd();
+    },
+  );
+  expect(lines).toMatch(/line 1\nline 2\nline 3\n(.*\n)*line 8\n$/);
+  install.killContainerd();
+  const after = await build(
+    `((from loam.local/busybox:latest) (run (shell "echo after ${Date.now()}")))`,
+    async () => {},
+  );
+  expect(after).toMatch(/^after /);
+
+  agent.child.kill('SIGTERM');
+  await agent.ended;
+  expect(await install.leftovers()).toEqual([]);
+});
+
 test('a cancelled attempt ends as cancelled while its step runs', async () => {
   startAgent();
   const link = await api.link();

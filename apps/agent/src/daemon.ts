@@ -42,6 +42,10 @@ export async function startDaemon({ host: hostOptions, farm: config, log }: Daem
     ...hostOptions,
     onWillNotDie: (error) => attempts.isolate(error.message),
     warn: (what, error) => log.warn({ what, err: error }, 'clean-up failed; the next start tries again'),
+    onContainerdRestart: (outcome) =>
+      'pid' in outcome
+        ? log.warn(outcome, 'containerd was gone; it has been started again')
+        : log.error({ err: outcome.error }, 'containerd is gone and does not start; trying again'),
   });
   const { stateDirectory, engine, platform } = host;
   const journals = new Journals(join(stateDirectory, 'attempts'));

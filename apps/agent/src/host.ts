@@ -9,6 +9,7 @@ import { createEngine, type Engine } from '@loam/engine';
 
 import { makeStateDirectory, readIdentity, readRegistries } from './config.ts';
 import { startPrivateContainerd } from './containerd-process.ts';
+import { ContainerdSupervisor, type SupervisorOptions } from './containerd-supervisor.ts';
 import { fileShellMemory } from './shell-memory.ts';
 import { fileLogSpool } from './spool/file-log-spool.ts';
 
@@ -23,6 +24,8 @@ export interface HostOptions {
   /** A process of a step could not be ended. */
   readonly onWillNotDie?: (error: LoamError) => void;
   readonly warn?: (what: string, error: unknown) => void;
+  /** The private containerd was gone. */
+  readonly onContainerdRestart?: SupervisorOptions['onRestart'];
 }
 
 /** What builds on this machine: an engine on containerd, with the exclusive right to its state directory. */
@@ -54,12 +57,17 @@ export async function openHost(options: HostOptions): Promise<Host> {
   try {
     const lock = await lockStateDirectory(stateDirectory);
     open.push(() => lock.release());
-    const daemon =
-      options.containerd === undefined
-        ? await startPrivateContainerd(join(stateDirectory, 'containerd'), systemClock)
-        : undefined;
+    const start = () => startPrivateContainerd(join(stateDirectory, 'containerd'), systemClock);
+    const daemon = options.containerd === undefined ? await start() : undefined;
+    const supervisor =
+      daemon &&
+      new ContainerdSupervisor(daemon, {
+        start,
+        clock: systemClock,
+        onRestart: options.onContainerdRestart ?? (() => undefined),
+      });
     // Nobody else uses it, since the lock is ours: one that a killed process left is ended, too.
-    if (daemon && !options.keepContainerd) open.push(() => daemon.stop());
+    if (supervisor) open.push(() => (options.keepContainerd ? supervisor.release() : supervisor.stop()));
     const client = connect({ address: daemon?.address ?? options.containerd ?? '', namespace });
     open.push(() => client.close());
     const identity = readIdentity(stateDirectory);
@@ -89,7 +97,15 @@ export async function openHost(options: HostOptions): Promise<Host> {
       shells: fileShellMemory(join(stateDirectory, 'shells.json')),
     });
     open.push(() => engine.idle());
-    return { client, backend, engine, platform, identity, stateDirectory, close };
+    return {
+      client,
+      backend,
+      engine: supervisor ? onceReady(engine, () => supervisor.ready()) : engine,
+      platform,
+      identity,
+      stateDirectory,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -101,6 +117,15 @@ function hostPlatform(): Platform {
   return {
     os: process.platform === 'win32' ? 'windows' : 'linux',
     architecture: architectures[process.arch] ?? process.arch,
+  };
+}
+
+/** The same engine, on a containerd that may have to be started again first. */
+function onceReady(engine: Engine, ready: () => Promise<void>): Engine {
+  return {
+    ...engine,
+    plan: (spec, options) => ready().then(() => engine.plan(spec, options)),
+    build: (request, onEvent, signal) => ready().then(() => engine.build(request, onEvent, signal)),
   };
 }
 

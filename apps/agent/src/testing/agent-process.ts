@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -96,6 +96,11 @@ export class TestInstall {
 
   get socket(): string {
     return socketPath(join(this.state, 'containerd'));
+  }
+
+  /** As a crash or the kernel, short of memory, would end it. */
+  killContainerd(): void {
+    process.kill(Number(readFileSync(join(this.state, 'containerd', 'containerd.pid'), 'utf8')), 'SIGKILL');
   }
 
   /** Tasks, containers, working snapshots, leases and mounts of this agent: a line each. */
