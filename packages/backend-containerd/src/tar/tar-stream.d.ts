@@ -11,6 +11,7 @@ declare module 'tar-stream' {
     readonly size: number;
     readonly mtime: Date;
     readonly linkname: string | null;
+    readonly pax: Readonly<Record<string, string>> | null;
   }
   export interface TarStreamEntry extends AsyncIterable<Uint8Array> {
     readonly header: TarStreamHeader;

@@ -86,6 +86,94 @@ export const backendErrors = defineErrors({
     message: 'This agent has no network of kind "{network}".',
     remedy: 'Use (network host), or no network.',
   },
+  'backend.unix-user': {
+    status: 422,
+    message: 'A step on Windows cannot run as {user}: Windows knows users by name.',
+    remedy: 'Write (user (name ContainerAdministrator)), (user (name ContainerUser)) or a user of the image.',
+  },
+  'backend.names-unsupported': {
+    status: 422,
+    message: 'Windows cannot keep these names: {names}.',
+    remedy: 'Rename the files, or exclude them from the copy.',
+  },
+  'backend.command-unsupported': {
+    status: 422,
+    message: 'The command cannot be given to its shell: {reason}.',
+    remedy: 'Join the lines with &&, put them into a script file, or use another shell with (shell …).',
+  },
+  'backend.workdir-missing': {
+    status: 422,
+    message: 'The working directory of the step is not there, and could not be made.',
+    remedy: 'Check that no file is in its place and that the drive exists in the container.',
+  },
+  'backend.tar-missing': {
+    status: 422,
+    message: 'The image has no tar.exe, which the agent needs to look into it.',
+    remedy: 'Use a base image of Windows Server 2019 or newer; its system directory has tar.exe.',
+  },
+  'backend.tree-unreadable': {
+    status: 500,
+    message: 'The files of a step could not be read: {reason}.',
+    remedy: 'Run the build again; if it stays, the log of the agent has the full text.',
+  },
+  'backend.os-mismatch': {
+    status: 422,
+    message: 'The image is made for another build of Windows than the agent runs.',
+    remedy: 'Use the tag for the build of the host, a pool that allows Hyper-V isolation, or another pool.',
+  },
+  'backend.hyperv-missing': {
+    status: 503,
+    message: 'The agent is set to Hyper-V isolation, but Hyper-V is not available on it.',
+    remedy:
+      'Enable the feature Microsoft-Hyper-V (nested virtualisation in a virtual machine), or use process isolation.',
+  },
+  'backend.layer-blocked': {
+    status: 503,
+    message: 'Windows could not attach the disk of the step: something on the host holds or blocks it.',
+    remedy:
+      'Exclude the data of containerd from antivirus; look for third-party filter drivers with `fltmc`, and for leaked containers with `hcsdiag list`.',
+  },
+  'backend.host-overloaded': {
+    status: 503,
+    message: 'Windows did not start the container in time.',
+    remedy:
+      'Let the agent run fewer steps at once, exclude the data of containerd from antivirus, or raise HCSSHIM_TIMEOUT_* of the service.',
+  },
+  'backend.task-lost': {
+    status: 503,
+    message: 'Windows lost the container of the step: {reason}.',
+    remedy: 'Run the build again; if it stays, give the step more memory and look into the event log of the host.',
+  },
+  'backend.mount-unsupported': {
+    status: 503,
+    message: 'Windows could not mount a cache or secret into the container.',
+    remedy: 'Keep the state directory of the agent on a local NTFS volume.',
+  },
+  'backend.hcn-unavailable': {
+    status: 503,
+    message: 'The agent cannot reach the Host Network Service.',
+    remedy: 'Needs Windows Server 2019 or newer with the feature Containers, and the service hns running.',
+  },
+  'backend.hcn-unhealthy': {
+    status: 503,
+    message: 'The Host Network Service does not work properly: {reason}.',
+    remedy: 'Run `Restart-Service hns` on the host when no container runs.',
+  },
+  'backend.hcn-conflict': {
+    status: 503,
+    message: 'The NAT network for containers clashes with another one: {reason}.',
+    remedy: 'A host has one NAT network: let the agent use the one that is there, or remove it.',
+  },
+  'backend.hcn-attach-failed': {
+    status: 503,
+    message: 'The container could not be connected to its network: {reason}.',
+    remedy: 'Run the build again; if it stays, run `Restart-Service hns` on the host.',
+  },
+  'backend.hcn-refused': {
+    status: 500,
+    message: 'The Host Network Service refused a request: {reason}.',
+    remedy: "Report it with the agent's log; check the subnet that the agent is set up with.",
+  },
   'backend.state-locked': {
     status: 409,
     message: 'Another process (pid {pid}) uses the state directory {directory}.',
