@@ -192,6 +192,9 @@ describe('a failing step', () => {
         `((from base) ${first} (run (cache (c (target /c) (buildkit_options ((sharing odd))))) (shell x)))`,
         'engine.cache-option',
       ],
+      [`((from base) ${first} (env A=B x) (run (shell x)))`, 'engine.value-invalid'],
+      [`((from base) ${first} (env "" x) (run (shell x)))`, 'engine.value-invalid'],
+      [`((from base) ${first} (run (shell "a\\000b")))`, 'engine.value-invalid'],
       [`((from base) ${first} (user (uid 99999999999) (gid 0)) (run (shell x)))`, 'backend.unknown-user'],
     ];
     for (const [spec, code] of failures) {

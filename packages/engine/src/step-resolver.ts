@@ -135,10 +135,8 @@ export class StepResolver {
     let state = initialState(image.config, rules);
     const pending = [...stage.steps];
     for (const op of stage.spec.ops) {
-      if (op.kind !== 'run' && op.kind !== 'copy') {
-        state = await blame(pending[0]?.place ?? stage.from, () => nextState(state, op, rules));
-        continue;
-      }
+      state = await blame(pending[0]?.place ?? stage.from, () => nextState(state, op, rules));
+      if (op.kind !== 'run' && op.kind !== 'copy') continue;
       const step = pending.shift() as StageStep;
       const parentId = steps.at(-1)?.id ?? fromId;
       const common = { place: step.place, parentId, state, platform: image.platform };

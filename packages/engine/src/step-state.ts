@@ -23,8 +23,9 @@ export function initialState(config: ImageConfig, rules: PlatformRules): StepSta
   };
 }
 
-/** The state behind `op`. Steps leave it as it is. */
+/** The state behind `op`. Steps leave it as it is. Throws `engine.value-invalid` and `backend.unknown-user`. */
 export function nextState(state: StepState, op: Op, rules: PlatformRules): StepState {
+  checkText(op);
   switch (op.kind) {
     case 'workdir':
       return { ...state, workdir: rules.absolute(state.workdir, op.path) };
@@ -40,6 +41,30 @@ export function nextState(state: StepState, op: Op, rules: PlatformRules): StepS
       return state;
     default:
       return assertNever(op);
+  }
+}
+
+/** A process takes its texts as C strings, and its environment as `NAME=VALUE`: what does not fit would change its meaning. */
+function checkText(op: Op): void {
+  const refuse = (reason: string): LoamError => LoamError.of('engine.value-invalid', { op: op.kind, reason });
+  if (textsOf(op).some((text) => text.includes('\0'))) throw refuse('it holds a NUL character');
+  if (op.kind === 'env' && !/^[^=]+$/.test(op.name)) throw refuse(`"${op.name}" cannot be the name of a variable`);
+}
+
+function textsOf(op: Op): readonly string[] {
+  switch (op.kind) {
+    case 'workdir':
+      return [op.path];
+    case 'shell':
+      return op.args;
+    case 'env':
+      return [op.name, op.value];
+    case 'run':
+      return [op.shell];
+    case 'copy':
+      return [...op.src, op.dst];
+    default:
+      return [];
   }
 }
 

@@ -33,7 +33,7 @@ export const cliErrors = defineErrors({
   },
   'cli.spec-invalid': {
     status: 422,
-    message: '{file} has {count} errors.',
+    message: '{file} is no valid spec; errors: {count}.',
     remedy: 'Mend what is marked above; `loam spec check` shows it again.',
   },
   'cli.bad-secret': {

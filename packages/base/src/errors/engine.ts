@@ -36,6 +36,11 @@ export const engineErrors = defineErrors({
     message: 'Step {position} asks for the network "{network}", which does not exist.',
     remedy: 'Write (network host), (network nat) or leave the network out.',
   },
+  'engine.value-invalid': {
+    status: 422,
+    message: 'An operation `{op}` has a value that no process can be given: {reason}.',
+    remedy: 'Names of variables have at least one character and no "="; no value has a NUL character.',
+  },
   'engine.cache-option': {
     status: 422,
     message: 'Step {position}: the cache "{id}" has {option} "{value}", which means nothing here.',
