@@ -21,6 +21,17 @@ function file(name: string, text: string): string {
 
 const good = '((from a@sha256:0123456789abcdef0123456789abcdef)\n (run (shell "echo hi")))';
 
+test('says its version', async () => {
+  const { code, out } = await runCaptured(['--version']);
+  expect([code, out]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)]);
+});
+
+test.each(['abc', '0', '-3', '1.5'])('refuses to list %s builds', async (limit) => {
+  const { code, err } = await runCaptured(['--url', 'http://127.0.0.1:1', '--token', 'x', 'ls', '--limit', limit]);
+  expect(code).toBe(2);
+  expect(err).toContain('whole number above 0');
+});
+
 describe('loam spec', () => {
   test('check says nothing and exits with 0 for a good spec', async () => {
     expect(await runCaptured(['spec', 'check', file('s', good)])).toEqual({ code: 0, out: '', err: '' });

@@ -18,6 +18,7 @@ import { createContext, type CliContext } from './context.ts';
 import { exitCodes } from './exit-code.ts';
 import type { Io } from './io.ts';
 import { formatError } from './output/error.ts';
+import { cliVersion } from './version.ts';
 
 const exitCodeHelp = `
 Exit codes:
@@ -50,6 +51,7 @@ export async function runCli(argv: readonly string[], io: Io): Promise<number> {
 function createProgram(cli: CliContext): Command {
   const program = new Command('loam')
     .description('Builds in clean Windows and Linux containers, and never runs a step twice.')
+    .version(cliVersion(), '-V, --version', 'print the version')
     .option('--url <url>', 'address of the farm')
     .option('--token <token>', 'API token')
     .addOption(

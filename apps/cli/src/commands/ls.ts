@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { systemClock } from '@loam/base';
 import type { BuildState, BuildSummary } from '@loam/contracts';
@@ -11,7 +11,7 @@ interface LsOptions {
   readonly state?: BuildState;
   readonly pool?: string;
   readonly search?: string;
-  readonly limit: string;
+  readonly limit: number;
   readonly json?: boolean;
 }
 
@@ -23,7 +23,7 @@ export const lsCommand: CommandFactory = (cli) =>
     )
     .option('--pool <name>', 'only of this pool')
     .option('--search <text>', 'only with this in title, id or spec')
-    .option('--limit <number>', 'at most so many', '20')
+    .option('--limit <number>', 'at most so many', parseLimit, 20)
     .option('--json', 'as JSON')
     .action(async (options: LsOptions) => {
       const builds = await collect(options, (cursor, limit) =>
@@ -39,12 +39,18 @@ export const lsCommand: CommandFactory = (cli) =>
       else await cli.io.out(formatTable(builds.map((build) => row(build, cli.style()))));
     });
 
+function parseLimit(text: string): number {
+  const limit = Number(text);
+  if (!Number.isSafeInteger(limit) || limit < 1) throw new InvalidArgumentError('Give a whole number above 0.');
+  return limit;
+}
+
 /** Pages until there are as many as were asked for. */
 async function collect(
   options: LsOptions,
   page: (cursor: string | undefined, limit: number) => Promise<{ items: BuildSummary[]; next: string | null }>,
 ): Promise<BuildSummary[]> {
-  const wanted = Math.max(1, Number.parseInt(options.limit, 10) || 20);
+  const wanted = options.limit;
   const builds: BuildSummary[] = [];
   for (let cursor: string | undefined; builds.length < wanted;) {
     const { items, next } = await page(cursor, Math.min(200, wanted - builds.length));
