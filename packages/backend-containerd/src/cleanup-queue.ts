@@ -5,6 +5,8 @@ export interface DeferredCleanup {
   /** Takes the right to start it: nobody else does until `begin`, which must follow soon. False when it has begun already. */
   claim(): boolean;
   begin(): void;
+  /** Resolves when it is over, however it went. */
+  readonly done: Promise<void>;
 }
 
 interface Piece {
@@ -60,6 +62,7 @@ export class CleanupQueue {
         return true;
       },
       begin,
+      done,
     };
   }
 

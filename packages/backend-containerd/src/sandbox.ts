@@ -74,9 +74,10 @@ export class ContainerdSandbox implements Sandbox {
       const { stdin, stdout, stderr } = host.stdio;
       await client.tasks.create({ containerId: id, rootfs, stdout, stderr, ...(stdin === undefined ? {} : { stdin }) });
       taskMade = true;
-      place.arrived();
       termination.watch();
       await this.#start(id);
+      // Not before: it would take the processor from the start.
+      place.arrived();
       let inputFailure: { error: unknown } | undefined;
       feed(client, id, host, io).catch((error: unknown) => {
         inputFailure = { error };
@@ -95,9 +96,9 @@ export class ContainerdSandbox implements Sandbox {
       termination.end();
       await host.release();
       place.arrived();
-      const deletion = cleanup.defer(request.working.key, successorWithinMs, () => {
-        place.retire();
-        return this.#deleteRecords(id);
+      const deletion = cleanup.defer(request.working.key, successorWithinMs, async () => {
+        await place.retire();
+        await this.#deleteRecords(id);
       });
       if (isOver) place.leave(deletion);
       else deletion.begin();

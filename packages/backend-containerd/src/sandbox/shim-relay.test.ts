@@ -11,14 +11,17 @@ function setUp() {
   const cleanup = new CleanupQueue(clock, () => undefined);
   const relay = new ShimRelay();
   const deleted: string[] = [];
+  /** How long each deletion takes; none unless told. */
+  const deletions = new Map<string, Promise<void>>();
   const end = (place: RelayPlace, run: string): void =>
     place.leave(
       cleanup.defer(run, delayMs, async () => {
-        place.retire();
+        await place.retire();
+        await deletions.get(run);
         deleted.push(run);
       }),
     );
-  return { clock, cleanup, relay, deleted, end };
+  return { clock, cleanup, relay, deleted, deletions, end };
 }
 
 /** Lets promises that are ready run. */
@@ -67,6 +70,22 @@ describe('ShimRelay', () => {
     second.arrived();
     await Promise.all(waiting);
     expect(deleted).toEqual(['a']);
+  });
+
+  it('the last two tasks of a shim are deleted one after the other', async () => {
+    const { cleanup, relay, deleted, deletions, end } = setUp();
+    let finish: () => void = () => undefined;
+    deletions.set('a', new Promise((resolve) => (finish = resolve)));
+    end(relay.enter('build', 'a'), 'a');
+    const second = relay.enter('build', 'b');
+    second.arrived();
+    end(second, 'b');
+    const drained = cleanup.drain();
+    await turn();
+    expect(deleted).toEqual([]);
+    finish();
+    await drained;
+    expect(deleted).toEqual(['a', 'b']);
   });
 
   it('steps at the same time, and steps of other builds, have shims of their own', () => {

@@ -8,8 +8,11 @@ export interface RelayPlace {
   arrived(): void;
   /** The run is over, and the deletion of its task waits for a successor. */
   leave(cleanup: DeferredCleanup): void;
-  /** The deletion of its task begins: no successor any more. */
-  retire(): void;
+  /**
+   * The deletion of its task begins: from now on nobody succeeds it. Resolves when the predecessor's is gone, since a shim
+   * whose last two tasks are deleted at once may end between them and leave the second deletion without an answer.
+   */
+  retire(): Promise<void>;
 }
 
 /**
@@ -35,7 +38,10 @@ export class ShimRelay {
         const waiting = this.#waiting.get(build) ?? new Set();
         this.#waiting.set(build, waiting.add(own));
       },
-      retire: () => own && this.#forget(build, own),
+      retire: async () => {
+        if (own) this.#forget(build, own);
+        await predecessor?.cleanup.done;
+      },
     };
   }
 
