@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 
 import { ensureWorkspace } from './bootstrap.mjs';
-import { workspaceNode } from './node.mjs';
+import { programEnv, workspaceNode } from './node.mjs';
 import { root } from './paths.mjs';
 
 /** Runs one of the project's programs, from whichever folder the user stands in, and ends with its exit code. */
@@ -10,7 +10,10 @@ export async function launch(program) {
   try {
     // Standard output is the program's own: it may be parsed.
     await ensureWorkspace((text) => process.stderr.write(`${text}\n`));
-    const child = spawn(workspaceNode(), [path.join(root, program), ...process.argv.slice(2)], { stdio: 'inherit' });
+    const child = spawn(workspaceNode(), [path.join(root, program), ...process.argv.slice(2)], {
+      stdio: 'inherit',
+      env: programEnv(),
+    });
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
       process.on(signal, () => {
         // A terminal has sent Ctrl-C to the whole group already; a second one would mean something else to the child.
