@@ -3,7 +3,6 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'n
 import { join } from 'node:path';
 
 import { LoamError } from '@loam/base';
-import type { RegistriesConfig } from '@loam/backend-containerd';
 
 /** What `enrol` writes: which farm this agent belongs to, and how it proves that. */
 export interface FarmConfig {
@@ -17,7 +16,6 @@ export interface FarmConfig {
 
 const configFile = 'config.json';
 const identityFile = 'identity';
-const registriesFile = 'registries.json';
 
 /** Throws `agent.not-enrolled` and `agent.config-invalid`. */
 export function readFarmConfig(stateDirectory: string): FarmConfig {
@@ -38,13 +36,6 @@ export function writeFarmConfig(stateDirectory: string, config: FarmConfig): str
   const file = join(stateDirectory, configFile);
   writePrivate(file, `${JSON.stringify(config, undefined, 2)}\n`);
   return file;
-}
-
-/** Credentials, mirrors and plain-http hosts: `registries.json` in the state directory, by registry host. */
-export function readRegistries(stateDirectory: string): RegistriesConfig {
-  const file = join(stateDirectory, registriesFile);
-  const text = readIfThere(file);
-  return text === undefined ? {} : (parseJson(file, text) as RegistriesConfig);
 }
 
 /** The id that marks everything of this agent in containerd: made once per state directory, whatever farm it belongs to. */

@@ -7,9 +7,10 @@ import { isLoamError, LoamError, systemClock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
 import { createEngine, type Engine } from '@loam/engine';
 
-import { makeStateDirectory, readIdentity, readRegistries } from './config.ts';
+import { makeStateDirectory, readIdentity } from './config.ts';
 import { startPrivateContainerd } from './containerd-process.ts';
 import { ContainerdSupervisor, type SupervisorOptions } from './containerd-supervisor.ts';
+import { readRegistries } from './registries.ts';
 import { fileShellMemory } from './shell-memory.ts';
 import { fileLogSpool } from './spool/file-log-spool.ts';
 

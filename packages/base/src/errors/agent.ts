@@ -21,6 +21,11 @@ export const agentErrors = defineErrors({
     message: '{file} cannot be used: {reason}.',
     remedy: 'Enrol the agent again with `loam-agent enrol --url … --token …`.',
   },
+  'agent.registries-invalid': {
+    status: 409,
+    message: '{file} cannot be used: {reason}.',
+    remedy: 'Mend it; docs/operating.md shows, under "Registries", what may stand in it.',
+  },
   'agent.already-enrolled': {
     status: 409,
     message: 'This agent belongs to the farm at {url} already.',

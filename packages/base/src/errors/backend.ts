@@ -49,12 +49,13 @@ export const backendErrors = defineErrors({
   'backend.registry-auth': {
     status: 422,
     message: 'The registry {host} refused access to {reference}.',
-    remedy: 'Give the agent credentials for this registry, or use a public image.',
+    remedy: 'Give the agent credentials for this registry in its registries.json, or use a public image.',
   },
   'backend.registry-unreachable': {
     status: 502,
     message: 'The registry {host} could not be reached: {reason}.',
-    remedy: "Check the agent's network, or configure a mirror.",
+    remedy:
+      "Check the agent's network, set up a mirror or plain HTTP in its registries.json, or bring the image in with `loam-agent image import FILE`.",
   },
   'backend.platform-missing': {
     status: 422,
