@@ -150,6 +150,22 @@ describe('the web', () => {
     }
   });
 
+  test('pages of ours load nothing from elsewhere, and their one style is the one that the policy names', async () => {
+    const docs = await farm.app.inject({ url: '/docs' });
+    const policy = String(docs.headers['content-security-policy']);
+    const [, style = ''] = /<style>([^]*?)<\/style>/.exec(docs.body) ?? [];
+    expect(policy).toContain(`style-src 'self' 'sha256-${createHash('sha256').update(style).digest('base64')}';`);
+    expect(policy).not.toMatch(/data:|(?<!style-src-attr )'unsafe-inline'|unsafe-eval|https?:/);
+    expect(docs.body).not.toMatch(/<script|src=|url\(|@import|<link/);
+  });
+
+  test('/login without a code leads to the form', async () => {
+    const bare = await farm.app.inject({ url: '/login' });
+    expect([bare.statusCode, bare.headers.location]).toEqual([302, '/log-in']);
+    const wrong = await farm.app.inject({ url: '/login?code=x' });
+    expect(wrong.statusCode).toBe(401);
+  });
+
   test('a built one is served with a policy, hashed files for ever, and its page for paths of its own', async () => {
     const web = await mkdtemp(join(tmpdir(), 'loam-web-'));
     await mkdir(join(web, 'assets'));

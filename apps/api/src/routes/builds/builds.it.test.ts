@@ -35,6 +35,12 @@ describe('submitting a build', () => {
     ]);
   });
 
+  test('steps of nested builds that share a name, or have a strange one, have the positions that the engine gives them', async () => {
+    const spec = '((build a ((from x))) (build a ((from y))) (build "b/c" ((from z))) (from w))';
+    const build = (await farm.call('POST', '/builds', { spec })).json<Build>();
+    expect(build.stepRuns.map((step) => step.position)).toEqual(['a/0', 'a~2/0', 'b%2Fc/0', '0']);
+  });
+
   test('refuses a wrong spec with every position, and no build', async () => {
     const before = (await farm.call('GET', '/builds')).json<PageOf<BuildSummary>>().items.length;
     const response = await farm.call('POST', '/builds', { spec: nested });

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { LoamError } from '@loam/base';
 import type { SubmitBuild } from '@loam/contracts';
 import type { NewBuild, NewBuildSecret } from '@loam/db';
+import { outlineSpec } from '@loam/spec';
 
 import type { Services } from '../../plugins/services/index.ts';
-import { outlineSpec, readsContext, requireSpec } from '../../plugins/services/spec-outline.ts';
+import { readsContext, requireSpec } from '../../plugins/services/read-spec.ts';
 
 const secretBytesMax = 1024 * 1024;
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -42,7 +43,7 @@ export async function prepareBuild(
       limits: body.limits ?? {},
       refresh: body.refresh ?? false,
       warnings: [...warnings],
-      plan: outlineSpec(spec),
+      plan: outlineSpec(spec).map((step) => ({ ...step, stage: [...step.stage] })),
       createdAt: services.clock.now(),
       createdBy,
       retryOf: null,

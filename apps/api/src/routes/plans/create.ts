@@ -1,7 +1,8 @@
 import { LoamError } from '@loam/base';
 import { Plan, PlanRequest, type PlannedStep } from '@loam/contracts';
+import { outlineSpec } from '@loam/spec';
 
-import { outlineSpec, requireSpec } from '../../plugins/services/spec-outline.ts';
+import { requireSpec } from '../../plugins/services/read-spec.ts';
 import type { Services } from '../../plugins/services/index.ts';
 import type { Route } from '../app.ts';
 
@@ -25,6 +26,7 @@ export const createPlan: Route = (app, { services }) => {
       if (link === undefined) {
         const steps = outlineSpec(spec).map((step): PlannedStep => ({
           ...step,
+          stage: [...step.stage],
           state: 'unknown',
           stepId: null,
           sizeBytes: null,

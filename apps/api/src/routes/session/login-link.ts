@@ -1,4 +1,4 @@
-import { isLoamError, LoamError } from '@loam/base';
+import { isLoamError } from '@loam/base';
 import { Type } from 'typebox';
 
 import { actorOf, cookieOf } from '../../plugins/auth.ts';
@@ -36,9 +36,9 @@ export const followLoginLink: Route = (app, { services }) => {
       schema: { hide: true, querystring: Type.Object({ code: Type.Optional(Type.String({ maxLength: 200 })) }) },
     },
     async (request, reply) => {
+      if (request.query.code === undefined) return reply.redirect('/log-in');
       void reply.type('text/html; charset=utf-8').header('cache-control', 'no-store');
       try {
-        if (request.query.code === undefined) throw LoamError.of('api.bad-login-code', {});
         const { cookie, maxAgeMs } = await services.access.logInByCode(request.query.code);
         setCookie(request, reply, cookie, maxAgeMs);
         return reply.send(page({ title: 'Logged in', text: 'Going on to Loam …', goTo: '/' }));

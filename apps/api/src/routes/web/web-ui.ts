@@ -6,13 +6,16 @@ import fastifyStatic from '@fastify/static';
 import { answer, pathOf } from '../../plugins/errors.ts';
 import { LoamError } from '@loam/base';
 import type { Route } from '../app.ts';
-import { page } from './page.ts';
+import { page, styleSource } from './page.ts';
 
-/** Styles are injected by the editor; everything else comes from here and nowhere else. */
+/**
+ * Everything comes from here and from nowhere else. Of style sheets within a page only that of our own few pages may
+ * stand. Style attributes must be allowed: Chromium itself writes them when somebody types over a selection.
+ */
 const contentSecurityPolicy = [
   "default-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
+  `style-src 'self' ${styleSource}`,
+  "style-src-attr 'unsafe-inline'",
   "object-src 'none'",
   "base-uri 'none'",
   "form-action 'self'",

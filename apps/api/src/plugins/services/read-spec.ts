@@ -1,28 +1,5 @@
-import { checkSpec, printAtom, printOp, type Diagnostic, type Spec } from '@loam/spec';
 import { LoamError } from '@loam/base';
-import type { PlannedStepJson } from '@loam/db';
-
-/**
- * The steps of a spec in the order in which they are written, nested builds before what uses them. Positions are those of
- * the engine: the stage's path, then a number that counts `from` (0), `run` and `copy`.
- */
-export function outlineSpec(spec: Spec, stage: readonly string[] = []): PlannedStepJson[] {
-  const steps = spec.builds.flatMap((build) => outlineSpec(build.spec, [...stage, build.name]));
-  const place = (number: number) => ({ position: [...stage, number].join('/'), stage: [...stage] });
-  steps.push({ ...place(0), kind: 'from', op: `(from ${printAtom(spec.from)})` });
-  let number = 0;
-  for (const op of spec.ops) {
-    if (op.kind === 'run' || op.kind === 'copy') steps.push({ ...place(++number), kind: op.kind, op: printOp(op) });
-  }
-  return steps;
-}
-
-/** Ids of the secrets that a spec's commands ask for. */
-export function secretsOf(spec: Spec): Set<string> {
-  const ids = new Set(spec.builds.flatMap((build) => [...secretsOf(build.spec)]));
-  for (const op of spec.ops) if (op.kind === 'run') for (const secret of op.secrets) ids.add(secret.id);
-  return ids;
-}
+import { checkSpec, type Diagnostic, type Spec } from '@loam/spec';
 
 /** Whether any step reads files of the project. */
 export function readsContext(spec: Spec): boolean {
