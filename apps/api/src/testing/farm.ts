@@ -28,6 +28,10 @@ export interface FarmOptions {
   readonly timing?: Partial<Timing>;
   readonly webDirectory?: string;
   readonly blobBytesMax?: number;
+  /** The database unless told. */
+  readonly queueUrl?: string;
+  /** Whether it hears what other processes of the farm say. */
+  readonly isShared?: boolean;
 }
 
 export interface TestFarm {
@@ -49,6 +53,8 @@ export interface TestFarm {
   listen(): Promise<string>;
   /** Ends the process, as far as a test can, and starts another on the same database and data. */
   restart(): Promise<void>;
+  /** Another process of the same farm: same database, queue and data directory. */
+  sibling(): Promise<TestFarm>;
   /** A credential of a new agent of the pool. */
   enrol(pool?: string, name?: string): Promise<{ agentId: string; credential: string }>;
   close(): Promise<void>;
@@ -62,27 +68,34 @@ export async function startFarmHost(): Promise<FarmHost> {
     postgres,
     async farm(options = {}) {
       const database = await postgres.createDatabase({ template });
-      const farm = await openFarm(database.url, options);
-      farms.push(farm);
+      const farm = await openFarm({ databaseUrl: database.url }, options, farms);
       return farm;
     },
     async close() {
-      await Promise.all(farms.map((farm) => farm.close()));
+      await Promise.all(farms.toReversed().map((farm) => farm.close()));
       await postgres.stop();
     },
   };
 }
 
-async function openFarm(databaseUrl: string, options: FarmOptions): Promise<TestFarm> {
-  const dataDirectory = await mkdtemp(join(tmpdir(), 'loam-api-'));
+/** What a process finds when it starts beside another one. */
+interface Premises {
+  readonly databaseUrl: string;
+  readonly dataDirectory?: string;
+  readonly token?: string;
+}
+
+async function openFarm(premises: Premises, options: FarmOptions, farms: TestFarm[]): Promise<TestFarm> {
+  const { databaseUrl } = premises;
+  const dataDirectory = premises.dataDirectory ?? (await mkdtemp(join(tmpdir(), 'loam-api-')));
   const lines: string[] = [];
   const log = pino({ level: 'debug', base: null }, { write: (line: string) => void lines.push(line) });
   const start = async (): Promise<{ services: Services; app: App }> => {
     const services = await openServices({
       databaseUrl,
-      queueUrl: databaseUrl,
+      queueUrl: options.queueUrl ?? databaseUrl,
       dataDirectory,
-      isAlone: true,
+      isAlone: options.isShared !== true,
       limits: { ...defaultLimits, blobBytes: options.blobBytesMax ?? defaultLimits.blobBytes },
       timing: { ...defaultTiming, ...options.timing },
       log,
@@ -98,7 +111,7 @@ async function openFarm(databaseUrl: string, options: FarmOptions): Promise<Test
     await farm.services.close();
   };
   const first = await start();
-  const token = await ensureFirstToken(first.services);
+  const token = premises.token ?? (await ensureFirstToken(first.services));
   if (token === null) throw new Error('the database of a test is not empty');
   let port = 0;
   let isOpen = true;
@@ -128,6 +141,7 @@ async function openFarm(databaseUrl: string, options: FarmOptions): Promise<Test
       Object.assign(farm, await start());
       if (port !== 0) await farm.listen();
     },
+    sibling: () => openFarm({ databaseUrl, dataDirectory, token }, options, farms),
     async enrol(pool = 'linux', name = 'soil-1') {
       const made = await farm.call('POST', '/enrolment-tokens', { pool });
       const enrolled = await farm.call('POST', '/agent/enrol', { token: made.json<{ token: string }>().token, name });
@@ -137,9 +151,10 @@ async function openFarm(databaseUrl: string, options: FarmOptions): Promise<Test
       if (!isOpen) return;
       isOpen = false;
       await stop(farm);
-      await rm(dataDirectory, { recursive: true, force: true });
+      if (premises.dataDirectory === undefined) await rm(dataDirectory, { recursive: true, force: true });
     },
   };
+  farms.push(farm);
   return farm;
 }
 

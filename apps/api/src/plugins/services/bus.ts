@@ -14,6 +14,8 @@ export interface FarmEvents {
   work: { readonly pool: string };
   /** Somebody wants an attempt stopped; the process that holds its agent's link tells it. */
   cancel: { readonly agentId: string; readonly attemptId: string };
+  /** Something is to be removed from an agent; the process that holds its link tells it. */
+  remove: { readonly agentId: string };
   /** An agent's credential was revoked. */
   revoked: { readonly agentId: string };
 }

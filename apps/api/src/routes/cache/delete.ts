@@ -45,6 +45,8 @@ export const deleteCacheNode: Route = (app, { services }) => {
         away,
         services.clock.now(),
       );
+      // Away from this process: another one of the farm may have their links.
+      for (const agentId of away) services.bus.publish('remove', { agentId });
       const here = agentIds.filter((agentId) => !away.includes(agentId));
       const outcomes = await Promise.allSettled(here.map((agentId) => removeFrom(services, agentId, doomed)));
       outcomes.forEach((outcome, i) => {
@@ -77,6 +79,7 @@ async function removeFrom(services: Services, agentId: string, doomed: readonly 
     );
     const gone = answer.type === 'removed' ? answer.steps : [];
     await services.db.cache.removed(agentId, gone);
+    if (gone.length === 0 && answer.error !== undefined) throw LoamError.fromPublic(answer.error);
     return gone;
   } catch (error) {
     // It left in the middle: what it still has goes when it comes back, and its inventory then tells what that is.

@@ -24,6 +24,7 @@ export const createPlan: Route = (app, { services }) => {
       const pool = body.pool ?? 'linux';
       const [link] = services.gateway.links(pool).toSorted((a, b) => a.attempts.size - b.attempts.size);
       if (link === undefined) {
+        const reason = await whyNone(services, pool);
         const steps = outlineSpec(spec).map((step): PlannedStep => ({
           ...step,
           stage: [...step.stage],
@@ -31,7 +32,7 @@ export const createPlan: Route = (app, { services }) => {
           stepId: null,
           sizeBytes: null,
           lastDurationMs: null,
-          reason: `No agent of the pool "${pool}" is connected.`,
+          reason,
         }));
         return { agentName: null, steps: await addDurations(services, steps), diagnostics: [...warnings] };
       }
@@ -54,6 +55,14 @@ export const createPlan: Route = (app, { services }) => {
     },
   );
 };
+
+async function whyNone(services: Services, pool: string): Promise<string> {
+  const agents = await services.views.agents();
+  const isElsewhere = agents.some((agent) => agent.pool === pool && !['offline', 'revoked'].includes(agent.state));
+  return isElsewhere
+    ? `The agents of the pool "${pool}" are connected to another process of the API; ask that one.`
+    : `No agent of the pool "${pool}" is connected.`;
+}
 
 async function addDurations(services: Services, steps: readonly PlannedStep[]): Promise<PlannedStep[]> {
   const ids = steps.flatMap((step) => step.stepId ?? []);

@@ -80,7 +80,7 @@ export class AgentLink {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
-  /** Asks the agent and waits for its answer. Fails with `api.agent-silent`, `api.agent-gone` or what the agent says. */
+  /** Asks the agent and waits for its answer. Fails with `api.agent-silent`, `api.agent-gone` or what the agent says; a removal that failed in part does not. */
   request(message: AgentRequest, timeoutMs: number): Promise<AgentAnswer> {
     return new Promise((resolve, reject) => {
       const cancelTimer = this.#clock.after(timeoutMs, () => {
@@ -101,7 +101,8 @@ export class AgentLink {
 
   answer(message: AgentAnswer): void {
     const request = this.#requests.get(message.requestId);
-    if (message.error === undefined) request?.resolve(message);
+    // What was removed before something could not be is gone all the same: such an answer is read whole.
+    if (message.error === undefined || message.type === 'removed') request?.resolve(message);
     else request?.reject(LoamError.fromPublic(message.error));
   }
 

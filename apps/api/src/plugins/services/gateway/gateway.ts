@@ -8,7 +8,7 @@ import { textOf } from '../socket-text.ts';
 import { AgentLink, closeCodes } from './agent-link.ts';
 import { AttemptTracker } from './attempt-tracker.ts';
 import type { GatewayParts } from './gateway-parts.ts';
-import { greet, standingOf } from './greet.ts';
+import { greet, removeLate, standingOf } from './greet.ts';
 
 const validMessage = Compile(AgentMessage);
 
@@ -30,6 +30,10 @@ export class Gateway {
     });
     bus.subscribe('standing', ({ agentId }) => {
       this.#refresh(agentId).catch((error: unknown) => parts.log.warn({ err: error, agentId }, 'agent not read again'));
+    });
+    bus.subscribe('remove', ({ agentId }) => {
+      const link = this.link(agentId);
+      if (link !== undefined) void removeLate(parts, link);
     });
     bus.subscribe('revoked', ({ agentId }) => this.#links.get(agentId)?.close(closeCodes.revoked, 'revoked'));
   }

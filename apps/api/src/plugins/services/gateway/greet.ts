@@ -102,8 +102,9 @@ async function takeUp(
   return lost;
 }
 
-/** Has the agent remove what was deleted while it was away. */
-async function removeLate({ db, ids, clock, timing, log }: GatewayParts, link: AgentLink): Promise<void> {
+/** Has the agent remove what was deleted while it was away, or where its link could not be reached. */
+export async function removeLate(parts: GatewayParts, link: AgentLink): Promise<void> {
+  const { db, ids, clock, timing, log } = parts;
   try {
     const steps = await db.cache.toRemove(link.agentId);
     if (steps.length === 0) return;
@@ -112,6 +113,7 @@ async function removeLate({ db, ids, clock, timing, log }: GatewayParts, link: A
     await db.cache.removed(link.agentId, [...gone]);
     const kept = steps.filter((step) => !gone.has(step));
     await db.cache.keep(link.agentId, kept, clock.now());
+    parts.bus.publish('agent', { id: link.agentId, pool: link.pool });
   } catch (error) {
     log.warn({ err: error, agentId: link.agentId }, 'what was deleted meanwhile could not be removed yet');
   }

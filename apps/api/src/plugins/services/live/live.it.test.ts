@@ -1,9 +1,10 @@
-import type { Build, LiveFrame, LiveRequest } from '@loam/contracts';
+import type { Build, LiveFrame } from '@loam/contracts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { smallSpec, startFarmHost, type FarmHost, type TestFarm } from '../../../testing/farm.ts';
 import { buildsAll, ScriptedAgent, succeeded } from '../../../testing/scripted-agent.ts';
 import { until } from '../../../testing/until.ts';
+import { openViewer, type Viewer } from '../../../testing/viewer.ts';
 
 let host: FarmHost;
 let farm: TestFarm;
@@ -20,16 +21,7 @@ afterAll(async () => {
   await host.close();
 });
 
-async function viewer(): Promise<{ frames: LiveFrame[]; ask(request: LiveRequest): void; close(): void }> {
-  const socket = new WebSocket(`${farm.url.replace('http', 'ws')}/api/v1/live`, {
-    headers: { authorization: `Bearer ${farm.token}` },
-  } as never);
-  const frames: LiveFrame[] = [];
-  socket.addEventListener('message', (event) => frames.push(JSON.parse(String(event.data)) as LiveFrame));
-  await new Promise((resolve) => socket.addEventListener('open', resolve));
-  return { frames, ask: (request) => socket.send(JSON.stringify(request)), close: () => socket.close() };
-}
-
+const viewer = (): Promise<Viewer> => openViewer(farm);
 const submit = async (): Promise<Build> => (await farm.call('POST', '/builds', { spec: smallSpec })).json();
 
 test('a watched build is whole first, then changes, and never goes back', async () => {
