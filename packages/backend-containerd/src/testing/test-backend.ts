@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -76,9 +76,18 @@ export async function openTestBackend(
     async close() {
       for (const life of lives) await life.close();
       client.close();
+      await removeControlGroups(client.namespace);
       await rm(stateDirectory, { recursive: true, force: true });
     },
   };
+}
+
+/** Those of a namespace that nobody will use again: runc removes a container's own, not what lies above it. */
+async function removeControlGroups(namespace: string): Promise<void> {
+  const root = '/sys/fs/cgroup';
+  for (const controller of ['', ...(await readdir(root))]) {
+    await rmdir(join(root, controller, 'loam', namespace)).catch(() => undefined);
+  }
 }
 
 /** Imports the busybox image and unpacks it. */
