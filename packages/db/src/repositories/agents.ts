@@ -11,6 +11,12 @@ export type AgentDetailRow = Omit<AgentRow, 'credentialHash'> & {
 };
 export type NewEnrolmentToken = Omit<typeof enrolmentTokens.$inferInsert, 'usedAt' | 'agentId'>;
 
+/** See `usefulSnapshots`. */
+export interface UsefulSnapshots {
+  readonly same: number;
+  readonly similarMs: number;
+}
+
 export type AgentsRepository = ReturnType<typeof agentsRepository>;
 
 export function agentsRepository({ sql }: Connection) {
@@ -127,15 +133,28 @@ export function agentsRepository({ sql }: Connection) {
       });
     },
 
-    /** How many snapshots that builds of the same spec used before each agent has. */
-    async usefulSnapshots(specHash: string, agentIds: readonly string[]): Promise<Map<string, number>> {
-      const rows = await sql<{ agentId: string; count: number }[]>`
-        select p.agent_id, count(*) as count from replicas p
-        where p.agent_id = any(${agentIds as string[]}) and p.state = 'present' and p.step_id in (
-          select r.step_id from step_runs r where r.build_id in (
-            select id from builds where spec_hash = ${specHash} order by created_at desc limit 3))
-        group by p.agent_id`;
-      return new Map(rows.map((row) => [row.agentId, row.count]));
+    /**
+     * What agents have that a build is likely to want: `same` counts the snapshots that the last builds of the very same spec
+     * used; `similarMs` is what it once cost to make what they have of the build's ops, whatever those stood on.
+     */
+    async usefulSnapshots(
+      build: { specHash: string; ops: readonly string[] },
+      agentIds: readonly string[],
+    ): Promise<Map<string, UsefulSnapshots>> {
+      const rows = await sql<({ agentId: string } & UsefulSnapshots)[]>`
+        with used as (
+          select distinct r.step_id from step_runs r where r.step_id is not null and r.attempt_id in (
+            select t.id from attempts t where t.build_id in (
+              select id from builds where spec_hash = ${build.specHash} order by created_at desc limit 3))
+        ), held as (
+          select p.agent_id, s.op, count(u.step_id) as same, max(coalesce(s.duration_ms, 0)) + 1 as cost_ms
+          from steps s join replicas p on p.step_id = s.id left join used u on u.step_id = s.id
+          where (s.op = any(${build.ops as string[]}) or s.id in (select step_id from used))
+            and p.state = 'present' and p.agent_id = any(${agentIds as string[]})
+          group by p.agent_id, s.op
+        )
+        select agent_id, sum(same)::int as same, sum(cost_ms)::float8 as similar_ms from held group by agent_id`;
+      return new Map(rows.map(({ agentId, same, similarMs }) => [agentId, { same, similarMs }]));
     },
   };
 }

@@ -187,9 +187,9 @@ export function buildsRepository({ sql }: Connection) {
     },
 
     /** The build that the pool's next claim would take. */
-    async next(pool: string): Promise<Pick<BuildRow, 'id' | 'specHash'> | undefined> {
-      const [row] = await sql<Pick<BuildRow, 'id' | 'specHash'>[]>`
-        select id, spec_hash from builds
+    async next(pool: string): Promise<Pick<BuildRow, 'id' | 'specHash' | 'plan'> | undefined> {
+      const [row] = await sql<Pick<BuildRow, 'id' | 'specHash' | 'plan'>[]>`
+        select id, spec_hash, plan from builds
         where pool = ${pool} and state = 'queued' and live_attempt is null and cancel_requested_at is null
         order by priority desc, created_at, id limit 1`;
       return row;

@@ -24,7 +24,12 @@ export const steps = pgTable(
     lastUsedAt: timeMs().notNull(),
     hits: integer().notNull().default(0),
   },
-  (table) => [index('steps_parent').on(table.parentId), index('steps_last_used').on(table.lastUsedAt)],
+  (table) => [
+    index('steps_parent').on(table.parentId),
+    index('steps_last_used').on(table.lastUsedAt),
+    // Ops can be longer than what a tree of values may hold, and are only ever looked up whole.
+    index('steps_op').using('hash', table.op),
+  ],
 );
 
 /** A snapshot as it exists on one agent. */

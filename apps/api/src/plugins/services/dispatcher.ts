@@ -92,18 +92,21 @@ export class Dispatcher {
     return true;
   }
 
-  /** The agent with the most snapshots that builds of the same spec used, then the one with the most free slots. */
+  /** The agent with the most snapshots that builds of the same spec used, then of similar ones, then with the most free slots. */
   async #choose(pool: string, free: readonly AgentLink[]): Promise<AgentLink | undefined> {
     if (free.length < 2) return free[0];
     const next = await this.#parts.db.builds.next(pool);
     if (next === undefined) return undefined;
     const useful = await this.#parts.db.agents.usefulSnapshots(
-      next.specHash,
+      { specHash: next.specHash, ops: next.plan.map((step) => step.op) },
       free.map((link) => link.agentId),
     );
-    const score = (link: AgentLink): number => useful.get(link.agentId) ?? 0;
     const room = (link: AgentLink): number => link.slots - link.attempts.size;
-    return free.toSorted((a, b) => score(b) - score(a) || room(b) - room(a)).find((link) => link.isFree);
+    const none = { same: 0, similarMs: 0 };
+    return free
+      .map((link) => ({ link, ...(useful.get(link.agentId) ?? none) }))
+      .toSorted((a, b) => b.same - a.same || b.similarMs - a.similarMs || room(b.link) - room(a.link))
+      .find(({ link }) => link.isFree)?.link;
   }
 
   /** Listens to the pool's jobs from the first agent on. */

@@ -1,0 +1,1 @@
+CREATE INDEX "steps_op" ON "steps" USING hash ("op");
