@@ -24,7 +24,10 @@ function formatBuild(build: Build, cli: CliContext): string {
   const style = cli.style();
   const facts = [
     ['build', style.bold(build.id)],
-    ['state', paintState(build.state, style) + (build.cancelRequested ? ' (cancelling)' : '')],
+    [
+      'state',
+      paintState(build.state, style) + (build.cancelRequested && build.endedAt === null ? ' (cancelling)' : ''),
+    ],
     ...(build.title === null ? [] : [['title', build.title]]),
     ...(build.waiting === null ? [] : [['waiting', build.waiting]]),
     ['pool', build.pool],
