@@ -8,7 +8,8 @@ export function exitCodeOf(build: Build): number {
   if (build.state === 'succeeded') return exitCodes.success;
   if (build.state === 'cancelled') return exitCodes.cancelled;
   const failed = build.stepRuns.find((step) => step.state === 'failed');
-  if (!failed) return exitCodes.notRun;
+  // Out of time: the step that ran then was cancelled, but it was the build that took too long.
+  if (!failed) return build.error?.code === 'engine.build-timed-out' ? exitCodes.failure : exitCodes.notRun;
   if (failed.exit === null) return exitCodes.failure;
   if (failed.exit.kind !== 'exited') return exitCodes.failure;
   return failed.exit.code >= 1 && failed.exit.code <= 124 ? failed.exit.code : exitCodes.failure;

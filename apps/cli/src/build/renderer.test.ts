@@ -1,3 +1,4 @@
+import { LoamError } from '@loam/base';
 import { expect, test } from 'vitest';
 
 import { createStyle } from '../output/style.ts';
@@ -59,6 +60,8 @@ test('the exit code is that of the failed step, if a shell can tell it from our 
   expect(exitCodeOf(sampleBuild({ state: 'succeeded' }))).toBe(0);
   expect(exitCodeOf(sampleBuild({ state: 'cancelled' }))).toBe(130);
   expect(exitCodeOf(sampleBuild({ state: 'failed' }))).toBe(125);
+  const error = LoamError.of('engine.build-timed-out', { seconds: 2, position: '1' }).toPublic();
+  expect(exitCodeOf(sampleBuild({ state: 'failed', error }))).toBe(1);
 });
 
 test('what runs is told in one line that fits', () => {
