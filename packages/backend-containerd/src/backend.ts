@@ -49,10 +49,6 @@ export interface ContainerdBackend {
   close(): Promise<void>;
 }
 
-/** Short: what a cancelled step leaves is thrown away, and a shell that is the first process does not hear SIGTERM at all. */
-const defaultKillGraceMs = 250;
-const defaultKillTimeoutMs = 15_000;
-
 /** The three ports on containerd. The namespace is made when it is not there. */
 export async function createContainerdBackend(options: ContainerdBackendOptions): Promise<ContainerdBackend> {
   const { client, agentId, stateDirectory, clock, randomUUID, registries = {} } = options;
@@ -66,8 +62,8 @@ export async function createContainerdBackend(options: ContainerdBackendOptions)
   const store = new ContainerdStore({ ...shared, stateDirectory });
   const sandbox = new ContainerdSandbox({
     ...shared,
-    killGraceMs: options.killGraceMs ?? defaultKillGraceMs,
-    killTimeoutMs: options.killTimeoutMs ?? defaultKillTimeoutMs,
+    killGraceMs: options.killGraceMs ?? driver.patience.killGraceMs,
+    killTimeoutMs: options.killTimeoutMs ?? driver.patience.killTimeoutMs,
   });
   const fetcher = new ContainerdFetcher({ client, driver, agentId, clock, randomUUID, registries });
   return {

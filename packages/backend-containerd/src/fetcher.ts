@@ -8,7 +8,6 @@ import type {
   ResolveOptions,
   SnapshotName,
 } from '@loam/backend';
-import { formatPlatform } from '@loam/backend';
 import { cancelled, LoamError, type Clock, type Digest } from '@loam/base';
 import type { Containerd } from '@loam/containerd';
 
@@ -195,7 +194,7 @@ export class ContainerdFetcher implements Fetcher {
   }
 
   #missing(reference: ImageReference, platform: Platform, available: string): LoamError {
-    const wanted = formatPlatform(platform);
+    const wanted = this.#options.driver.describePlatform(platform);
     return LoamError.of('backend.platform-missing', { reference: reference.name, platform: wanted, available });
   }
 

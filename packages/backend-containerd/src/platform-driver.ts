@@ -1,4 +1,5 @@
-import type { Owner, Purpose, RunIo, RunRequest, TreeEntry, TreeReader } from '@loam/backend';
+import type { Owner, Platform, Purpose, RunIo, RunRequest, TreeEntry, TreeReader } from '@loam/backend';
+import type { LoamError } from '@loam/base';
 import type { Mount, RuntimeOptions } from '@loam/containerd';
 
 import type { OsVersionRank } from './fetcher/platform-match.ts';
@@ -15,6 +16,10 @@ export interface PlatformDriver {
   /** Whether `commit` must wait until the task that ran on the snapshot has been deleted (Windows: its disk is attached until then). */
   readonly commitNeedsDeletedTask: boolean;
   readonly rankOsVersion: OsVersionRank;
+  /** A platform as a refusal names it, with what would fit the host where there is more to say. */
+  describePlatform(platform: Platform): string;
+  /** How long the runtime's own way from a signal to the end of a container takes. */
+  readonly patience: { readonly killGraceMs: number; readonly killTimeoutMs: number };
 
   /** The key of a working snapshot. Windows reads the purpose from it (reference §3.2). */
   workingKey(purpose: Purpose, unique: string): string;
@@ -28,6 +33,14 @@ export interface PlatformDriver {
 
   /** Makes everything on the host that one run needs. What it made is undone by the run's `release`, or here when it throws. */
   prepareRun(run: RunPreparation): Promise<HostRun>;
+  /** What a failed start means to the user. */
+  explainStartFailure(error: unknown, command: string): unknown;
+  /** A run that may make another one start that failed with `error`; undefined when there is none. */
+  runToMend(request: RunRequest, error: unknown): RunRequest | undefined;
+  /** What an exit status says beyond its number: a failure that is not the step's, or its meaning. */
+  explainExit(exitStatus: number): LoamError | string | undefined;
+  /** Commits a snapshot in its turn, where commits hold each other up. */
+  whileCommitting<T>(commit: () => Promise<T>): Promise<T>;
   /** A directory for a cache, with its owner. */
   makeCacheDirectory(directory: string, owner: Owner, mode: number): Promise<void>;
   /** A directory on the volume where snapshots lie. */
@@ -59,9 +72,11 @@ export interface RunPreparation {
 export interface HostRun {
   /** The OCI runtime specification. */
   readonly spec: object;
+  /** Instead of the driver's own, where one run needs other options. */
+  readonly runtimeOptions?: RuntimeOptions;
   readonly stdio: Stdio;
   /** Whether the kernel killed a process of it at the memory limit. Asked after the exit, before the task is deleted. */
-  outOfMemory(): Promise<boolean>;
+  outOfMemory(exitStatus: number): Promise<boolean>;
   /** Whether processes of it are left. Asked after the exit. */
   processesLeft(): Promise<boolean>;
   /** Undoes everything; idempotent. */
@@ -73,7 +88,9 @@ export interface Stdio {
   readonly stdin: string | undefined;
   readonly stdout: string;
   readonly stderr: string;
-  /** Resolves when both outputs have ended. */
+  /** Whether the process sees the end of its input only after CloseIO (reference §0.7); elsewhere `endInput` is enough. */
+  readonly inputEndsByCloseIO: boolean;
+  /** Resolves when both outputs have ended. Asked for after the exit. */
   readonly ended: Promise<void>;
   /** Feeds standard input; false when nobody reads it any more. */
   write(bytes: Uint8Array): Promise<boolean>;

@@ -7,7 +7,6 @@ import { labels } from './labels.ts';
 import type { HostRun, PlatformDriver } from './platform-driver.ts';
 import { patiently } from './sandbox/patience.ts';
 import { ShimRelay } from './sandbox/shim-relay.ts';
-import { explainStartFailure } from './sandbox/start-failure.ts';
 import { Termination } from './sandbox/termination.ts';
 import type { WorkingMounts } from './store/working-mounts.ts';
 
@@ -41,6 +40,18 @@ export class ContainerdSandbox implements Sandbox {
   }
 
   async run(request: RunRequest, io: RunIo, signal: AbortSignal): Promise<RunExit> {
+    try {
+      return await this.#run(request, io, signal);
+    } catch (error) {
+      const mending = this.#options.driver.runToMend(request, error);
+      if (mending === undefined) throw error;
+      const exit = await this.#run(mending, { onOutput: () => undefined }, signal);
+      if (exit.kind !== 'exited' || exit.code !== 0) throw error;
+      return await this.#run(request, io, signal);
+    }
+  }
+
+  async #run(request: RunRequest, io: RunIo, signal: AbortSignal): Promise<RunExit> {
     if (signal.aborted) throw cancelled();
     const { client, driver, cleanup, mounts, agentId } = this.#options;
     const id = `loam-${this.#options.randomUUID()}`;
@@ -64,7 +75,7 @@ export class ContainerdSandbox implements Sandbox {
         {
           id,
           labels: { [labels.agent]: agentId, [labels.owner]: request.label },
-          runtime: driver.runtime,
+          runtime: { ...driver.runtime, ...(host.runtimeOptions && { options: host.runtimeOptions }) },
           spec: host.spec,
           snapshotter: driver.snapshotter,
           snapshotKey: request.working.key,
@@ -87,11 +98,11 @@ export class ContainerdSandbox implements Sandbox {
       isOver = true;
       if (inputFailure !== undefined) throw (inputFailure as { error: unknown }).error;
       await this.#outputEnd(host);
-      return await classify(exitStatus, host, termination);
+      return await classify(exitStatus, host, driver, termination);
     } catch (error) {
       if (taskMade) await termination.ensureDead();
       if (signal.aborted && !isLoamError(error, 'backend.will-not-die')) throw cancelled();
-      throw explainStartFailure(error, request.argv[0] ?? '');
+      throw driver.explainStartFailure(error, request.argv[0] ?? '');
     } finally {
       termination.end();
       await host.release();
@@ -146,6 +157,7 @@ async function feed(client: Containerd, id: string, host: HostRun, io: RunIo): P
   if (io.stdin === undefined) return;
   for await (const bytes of io.stdin) if (!(await host.stdio.write(bytes))) return;
   await host.stdio.endInput();
+  if (!host.stdio.inputEndsByCloseIO) return;
   // The shim holds a writing end of its own: the process sees the end only after this.
   await client.tasks.closeIO(id).catch((error: unknown) => {
     if (!isLoamError(error, 'containerd.not-found', 'containerd.failed-precondition', 'containerd.task-failed'))
@@ -157,9 +169,16 @@ async function feed(client: Containerd, id: string, host: HostRun, io: RunIo): P
  * What an exit status says. The shim tells a process that a signal ended as 128 and the signal, which is also what a shell
  * answers whose child was killed, or a program that says `exit 137`: the three cannot be told apart, so all are exit codes.
  */
-async function classify(exitStatus: number, host: HostRun, termination: Termination): Promise<RunExit> {
+async function classify(
+  exitStatus: number,
+  host: HostRun,
+  driver: PlatformDriver,
+  termination: Termination,
+): Promise<RunExit> {
   if (termination.reason === 'cancelled') throw cancelled();
   if (termination.reason === 'timed-out') return { kind: 'timed-out' };
-  if (exitStatus !== 0 && (await host.outOfMemory())) return { kind: 'out-of-memory' };
-  return { kind: 'exited', code: exitStatus };
+  if (exitStatus !== 0 && (await host.outOfMemory(exitStatus))) return { kind: 'out-of-memory' };
+  const explained = driver.explainExit(exitStatus);
+  if (explained instanceof Error) throw explained;
+  return { kind: 'exited', code: exitStatus, ...(explained === undefined ? {} : { meaning: explained }) };
 }

@@ -134,7 +134,9 @@ export class ContainerdStore implements Store {
       [gcRoot]: new Date(createdAtMs).toISOString(),
     };
     try {
-      await this.#snapshots.commit({ name, key: working.key, labels: stored }, { lease: working.lease.id });
+      await driver.whileCommitting(() =>
+        this.#snapshots.commit({ name, key: working.key, labels: stored }, { lease: working.lease.id }),
+      );
     } catch (error) {
       if (!isLoamError(error, 'containerd.already-exists')) throw error;
       await this.abandon(working);

@@ -55,7 +55,8 @@ export interface RunIo {
 
 /** How a process ended. All its output has been delivered by then, and nothing of it runs any more. */
 export type RunExit =
-  | { readonly kind: 'exited'; readonly code: number }
+  /** `meaning`: the code as its reader needs it, where a number says too little. */
+  | { readonly kind: 'exited'; readonly code: number; readonly meaning?: string }
   /** Only where the platform can tell it from a program that exits with such a code; runc's shim cannot. */
   | { readonly kind: 'signalled'; readonly signal: number }
   /** The kernel killed it at its memory limit. */

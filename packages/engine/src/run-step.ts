@@ -165,7 +165,7 @@ function failureOf(exit: RunExit, options: RunStepOptions): ExecutionFailure {
   switch (exit.kind) {
     case 'exited':
       return new ExecutionFailure(
-        (position) => LoamError.of('engine.step-failed', { position, code: exit.code }),
+        (position) => LoamError.of('engine.step-failed', { position, code: exit.meaning ?? exit.code }),
         exit,
       );
     case 'signalled':

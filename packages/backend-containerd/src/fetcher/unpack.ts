@@ -51,7 +51,9 @@ export async function unpackLayer(context: Unpack, item: LayerUnpack): Promise<v
     if (applied.digest !== item.diffId) {
       throw LoamError.of('backend.digest-mismatch', { reference: item.reference });
     }
-    await snapshots.commit({ name: item.chainId, key, labels: { [labels.agent]: agentId } }, { lease });
+    await driver.whileCommitting(() =>
+      snapshots.commit({ name: item.chainId, key, labels: { [labels.agent]: agentId } }, { lease }),
+    );
   } catch (error) {
     await snapshots.remove(key).catch(() => undefined);
     if (!isLoamError(error, 'containerd.already-exists')) throw error;

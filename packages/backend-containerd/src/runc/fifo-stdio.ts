@@ -11,6 +11,8 @@ export class FifoStdio implements Stdio {
   readonly stdin: string | undefined;
   readonly stdout: string;
   readonly stderr: string;
+  /** The shim keeps a writing end of its own open (reference §5.3). */
+  readonly inputEndsByCloseIO = true;
   readonly ended: Promise<void>;
   readonly #pool: FifoPool;
   readonly #fifos: Fifos;

@@ -3,13 +3,14 @@ import { chmod, chown, mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { LoamError } from '@loam/base';
-import type { TreeEntry, TreeReader, User } from '@loam/backend';
+import { formatPlatform, type TreeEntry, type TreeReader, type User } from '@loam/backend';
 import type { Containerd, Mount } from '@loam/containerd';
 
 import { ignoreOsVersion } from '../fetcher/platform-match.ts';
 import type { HostRun, PlatformDriver, RunPreparation } from '../platform-driver.ts';
 import type { TarItem } from '../tar/tar-writer.ts';
 import { tarHeaderOf } from '../tar/tar-writer.ts';
+import { explainStartFailure } from '../sandbox/start-failure.ts';
 import { detectHostFeatures, hasProcesses, wasOutOfMemory } from './host-features.ts';
 import { FifoPool } from './fifo-pool.ts';
 import { FifoStdio } from './fifo-stdio.ts';
@@ -31,6 +32,10 @@ export interface RuncDriverOptions {
   /** runc's own state directory, unless it is the default. */
   readonly runcRoot?: string;
 }
+
+/** Short: what a cancelled step leaves is thrown away, and a shell that is the first process does not hear SIGTERM at all. */
+const killGraceMs = 250;
+const killTimeoutMs = 15_000;
 
 /** Linux: runc, overlayfs, FIFOs. */
 export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
@@ -134,6 +139,8 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
     },
     commitNeedsDeletedTask: false,
     rankOsVersion: ignoreOsVersion,
+    describePlatform: formatPlatform,
+    patience: { killGraceMs, killTimeoutMs },
     workingKey: (purpose, unique) => (purpose === 'layer' ? `loam-extract-${unique}` : `loam-run-${unique}`),
     snapshotLabels: () => ({}),
     layerItems,
@@ -157,6 +164,10 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
       };
     },
     prepareRun,
+    explainStartFailure,
+    runToMend: () => undefined,
+    explainExit: () => undefined,
+    whileCommitting: (commit) => commit(),
     async makeCacheDirectory(directory, owner, mode) {
       await mkdir(directory);
       await chown(directory, owner.uid, owner.gid);
