@@ -18,30 +18,45 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** Times `body` so many times; `before` prepares each run outside the clock. */
-export async function measure(
-  what: string,
-  runs: number,
-  body: (run: number) => Promise<void>,
-  options: { per?: Measurement['per']; before?: (run: number) => Promise<void> } = {},
-): Promise<Measurement> {
-  const runsMs: number[] = [];
-  for (let run = 0; run < runs; run++) {
-    await options.before?.(run);
-    const start = performance.now();
-    await body(run);
-    runsMs.push(performance.now() - start);
+/** One thing to be timed. */
+export interface Subject {
+  readonly what: string;
+  readonly per?: Measurement['per'];
+  /** Prepares a run, outside the clock. */
+  readonly before?: () => void | Promise<void>;
+  /** A run. What it gives, in milliseconds, counts instead of its wall-clock time. */
+  readonly body: () => Promise<unknown>;
+}
+
+/** Times the subjects in turns, round after round: a machine that is busy for a while is so for all of them. */
+export async function measureInTurns(rounds: number, subjects: readonly Subject[]): Promise<Measurement[]> {
+  const runs = subjects.map((): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, { before, body }] of subjects.entries()) {
+      await before?.();
+      const start = performance.now();
+      const own = await body();
+      runs[index]?.push(typeof own === 'number' ? own : performance.now() - start);
+    }
   }
-  const measurement = { what, runsMs, ...(options.per === undefined ? {} : { per: options.per }) };
-  process.stdout.write(`  ${line(measurement)}\n`);
-  return measurement;
+  const measurements = subjects.map(({ what, per }, index) => ({
+    what,
+    runsMs: runs[index] ?? [],
+    ...(per === undefined ? {} : { per }),
+  }));
+  for (const measurement of measurements) process.stdout.write(`  ${line(measurement)}\n`);
+  return measurements;
 }
 
 function line(measurement: Measurement): string {
   const { what, runsMs, per } = measurement;
   const each = per === undefined ? '' : `  ${(median(runsMs) / per.count).toFixed(1)} ms/${per.unit}`;
-  const spread = `(${Math.min(...runsMs).toFixed(0)}–${Math.max(...runsMs).toFixed(0)}, n=${runsMs.length})`;
-  return `${what.padEnd(58)} ${median(runsMs).toFixed(0).padStart(6)} ms ${spread}${each}`;
+  const spread = `(${figure(Math.min(...runsMs))}–${figure(Math.max(...runsMs))}, n=${runsMs.length})`;
+  return `${what.padEnd(74)} ${figure(median(runsMs)).padStart(6)} ms ${spread}${each}`;
+}
+
+function figure(ms: number): string {
+  return ms.toFixed(ms < 20 ? 1 : 0);
 }
 
 /** Runs a command to its end; throws with its output when it fails. */
@@ -69,13 +84,13 @@ export function record(name: string, measurements: readonly Measurement[], notes
   const cpu = os.cpus()[0]?.model ?? 'unknown processor';
   const rows = measurements.map(({ what, runsMs, per }) => {
     const each = per === undefined ? '' : `${(median(runsMs) / per.count).toFixed(1)} ms/${per.unit}`;
-    return `| ${what} | ${median(runsMs).toFixed(0)} | ${Math.min(...runsMs).toFixed(0)}–${Math.max(...runsMs).toFixed(0)} | ${runsMs.length} | ${each} |`;
+    return `| ${what} | ${figure(median(runsMs))} | ${figure(Math.min(...runsMs))}–${figure(Math.max(...runsMs))} | ${runsMs.length} | ${each} |`;
   });
   const page = [
     `# ${name}`,
     '',
     `Made by \`npm run bench -- ${name}\` on ${new Date().toISOString().slice(0, 10)}: ${os.cpus().length} × ${cpu}, Linux ${os.release()}, Node ${process.versions.node}.`,
-    'All rows are of one run on one machine; read them as ratios.',
+    `All rows are of one run on one machine, measured in turns; read them as ratios. Load average at the end: ${os.loadavg()[0]?.toFixed(1)}.`,
     '',
     '| what | median ms | spread | runs | each |',
     '|---|---|---|---|---|',
