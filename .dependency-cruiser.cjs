@@ -13,6 +13,10 @@ const rooms = {
     because: 'it is tested with the in-memory ports and must stay host-free',
   },
   containerd: { may: ['base'], because: 'it is a client for a daemon, useful alone' },
+  'containerd-model': {
+    may: ['base', 'backend', 'containerd'],
+    because: 'it is a server for tests: the protocol of the client, and the shell of the in-memory double as its program',
+  },
   'backend-containerd': {
     may: ['base', 'backend', 'containerd'],
     because: 'a backend is a leaf; only the agent chooses one',
@@ -79,6 +83,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^(apps|packages)/', pathNot: `${isTest}|^packages/testkit/` },
       to: { path: '^packages/testkit/' },
+    },
+    {
+      name: 'containerd-model-is-for-tests',
+      comment: 'a model proves nothing about Windows, and product code never starts test services',
+      severity: 'error',
+      from: { path: '^(apps|packages)/', pathNot: `${isTest}|^packages/containerd-model/` },
+      to: { path: '^packages/containerd-model/' },
     },
     {
       name: 'no-cycles',

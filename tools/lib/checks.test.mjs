@@ -58,6 +58,8 @@ describe('the import-direction check', () => {
     ['packages/backend', 'packages/backend-containerd', 'packages-backend-imports-down'],
     ['packages/engine', 'packages/containerd', 'packages-engine-imports-down'],
     ['packages/containerd', 'packages/backend', 'packages-containerd-imports-down'],
+    ['packages/containerd-model', 'packages/backend-containerd', 'packages-containerd-model-imports-down'],
+    ['packages/backend-containerd', 'packages/containerd-model', 'containerd-model-is-for-tests'],
     ['packages/backend-containerd', 'packages/engine', 'packages-backend-containerd-imports-down'],
     ['packages/db', 'packages/contracts', 'packages-db-imports-down'],
     ['packages/queue', 'packages/db', 'packages-queue-imports-down'],

@@ -5,6 +5,12 @@ import type { OutputStream, RunExit, RunRequest } from '../sandbox.ts';
 import type { FileTree } from './file-tree.ts';
 import { parseShell, type Command, type Script, type Word } from './shell-parser.ts';
 
+/** The files that a program works on: those of the double, or of another test's model. */
+export type ProgramTree = Pick<
+  FileTree,
+  'resolve' | 'readFile' | 'writeFile' | 'makeDirectories' | 'remove' | 'change' | 'symlink' | 'link'
+>;
+
 /** What a program of the double sees of its container. */
 export interface ProgramEnvironment {
   readonly request: RunRequest;
@@ -15,7 +21,7 @@ export interface ProgramEnvironment {
   readonly output: (stream: OutputStream, text: string | Uint8Array) => void;
   readonly stdin: () => Promise<string>;
   /** The tree behind a path, mounts considered, and the path in it. */
-  readonly at: (path: string) => { tree: FileTree; path: string; readonly: boolean };
+  readonly at: (path: string) => { tree: ProgramTree; path: string; readonly: boolean };
 }
 
 /** The program asked for more memory than it may have. */

@@ -1,0 +1,6 @@
+export { baseLayer, layerTar, type BaseLayerOptions, type LayerEntry } from './base-layer.ts';
+export { ContainerdModel, type ContainerdModelOptions } from './model.ts';
+export type { Fault } from './faults.ts';
+export { CommitLimitError, type Program, type ProgramContext } from './programs/program.ts';
+export { runProgram } from './programs/run-program.ts';
+export { buildFile, usersFile } from './runtime/host.ts';

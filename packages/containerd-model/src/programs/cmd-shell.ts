@@ -1,0 +1,261 @@
+import { sleep } from '@loam/base';
+
+import { cmdScript, parseCmd, unquote, type CmdCommand, type CmdScript } from './cmd-parser.ts';
+import { absolutePath, type ProgramContext } from './program.ts';
+import { tarProgram } from './tar-program.ts';
+
+interface Frame {
+  readonly context: ProgramContext;
+  /** By name in capitals. */
+  readonly env: Map<string, { name: string; value: string }>;
+  cwd: string;
+  status: number;
+  readonly out: (bytes: string | Uint8Array) => void;
+  readonly err: (text: string) => void;
+  readonly input: () => AsyncIterable<Uint8Array>;
+}
+class Exit extends Error {}
+
+/** `cmd /S /C "SCRIPT"`: enough of cmd for examples and tests. What it does not know ends with 9009, as in cmd. */
+export async function cmdShell(context: ProgramContext): Promise<number> {
+  const frame: Frame = {
+    context,
+    env: new Map([...context.env].map(([name, value]) => [name.toUpperCase(), { name, value }])),
+    cwd: context.cwd,
+    status: 0,
+    out: (bytes) => context.output('stdout', bytes),
+    err: (text) => context.output('stderr', text),
+    input: () => context.stdin(),
+  };
+  const script = cmdScript(context.commandLine);
+  if (script === undefined) return 0;
+  try {
+    return await runScript(parseCmd(expand(script, frame)), frame);
+  } catch (error) {
+    if (error instanceof Exit) return Number(error.message);
+    if (context.signal.aborted || !(error instanceof Error)) throw error;
+    frame.err(`${error.message}\r\n`);
+    return 255;
+  }
+}
+
+async function runScript(script: CmdScript, frame: Frame): Promise<number> {
+  for (const { join, command } of script) {
+    frame.context.signal.throwIfAborted();
+    if (join === '&&' && frame.status !== 0) continue;
+    if (join === '||' && frame.status === 0) continue;
+    frame.status = command.kind === 'group' ? await runScript(command.script, frame) : await runSimple(command, frame);
+  }
+  return frame.status;
+}
+
+async function runSimple(command: CmdCommand & { kind: 'simple' }, frame: Frame): Promise<number> {
+  let { out, err, input } = frame;
+  try {
+    for (const { stream, kind, target } of command.redirections) {
+      if (kind === '&') {
+        if (stream === 1) out = target === '2' ? (bytes) => err(text(bytes)) : out;
+        else err = (words) => out(words);
+      } else if (kind === '<') {
+        const bytes = read(target, frame);
+        input = async function* () {
+          await Promise.resolve();
+          yield bytes;
+        };
+      } else if (stream === 1) out = fileWriter(target, kind === '>>', frame);
+      else err = fileWriter(target, kind === '>>', frame);
+    }
+    return await runCommand(command.words, command.text, { ...frame, out, err, input }, frame);
+  } catch (error) {
+    if (error instanceof Exit || frame.context.signal.aborted || !(error instanceof Error)) throw error;
+    err(`${error.message}\r\n`);
+    return 1;
+  }
+}
+
+/** `keeps` is the frame in which `cd` and `set` last. */
+async function runCommand(words: readonly string[], whole: string, frame: Frame, keeps: Frame): Promise<number> {
+  const { context, out } = frame;
+  const [first = '', ...quoted] = words;
+  const args = quoted.map(unquote);
+  const rest = whole.slice(first.length).trim();
+  const paths = args.filter((arg) => !/^\/[a-z]+$/i.test(arg));
+  switch (
+    unquote(first)
+      .toLowerCase()
+      .replace(/\.exe$/, '')
+  ) {
+    case 'rem':
+    case 'setlocal':
+      return 0;
+    case 'echo':
+      out(`${rest}\r\n`);
+      return 0;
+    case 'echo.':
+      out('\r\n');
+      return 0;
+    case 'type':
+      for (const path of paths) out(read(path, frame));
+      return 0;
+    case 'more':
+      for await (const bytes of frame.input()) out(bytes);
+      return 0;
+    case 'cd':
+      if (paths.length === 0) out(`${frame.cwd}\r\n`);
+      else keeps.cwd = directory(paths.at(-1) ?? '', frame);
+      return 0;
+    case 'set':
+      return set(unquote(rest), frame, keeps);
+    case 'exit':
+      throw new Exit(String(Number(paths.at(-1) ?? frame.status) >>> 0));
+    case 'ver':
+      out('\r\nMicrosoft Windows [a model of it]\r\n');
+      return 0;
+    case 'whoami':
+      out(`user manager\\${(context.user || 'ContainerUser').toLowerCase()}\r\n`);
+      return 0;
+    case 'hostname':
+      out(`${context.hostname}\r\n`);
+      return 0;
+    case 'ipconfig':
+      out(context.hasNetwork ? 'Ethernet adapter vEthernet (model):\r\n' : '\r\nWindows IP Configuration\r\n\r\n');
+      return 0;
+    case 'ping':
+      await sleep(context.clock, (Number(args[args.indexOf('-n') + 1]) - 1) * 1000, context.signal);
+      return 0;
+    case 'if':
+      return await runIf(words, frame);
+    case 'cmd':
+      return await runScript(parseCmd(cmdScript(whole) ?? ''), frame);
+    case 'tar':
+      return await tarProgram(args, { ...frame, at: context.at, stdin: frame.input });
+    default:
+      return files(unquote(first).toLowerCase(), paths, args, frame);
+  }
+}
+
+function files(name: string, paths: readonly string[], args: readonly string[], frame: Frame): number {
+  const { context, cwd } = frame;
+  const meta = { mtimeMs: context.clock.now() };
+  const [from = '', to = ''] = paths;
+  switch (name) {
+    case 'mkdir':
+    case 'md':
+      for (const path of paths) {
+        const place = writable(path, frame);
+        if (place.tree.resolve(place.path).entry) throw new Error(`A subdirectory or file ${path} already exists.`);
+        place.tree.makeDirectories(place.path, meta);
+      }
+      return 0;
+    case 'del':
+    case 'erase':
+    case 'rmdir':
+    case 'rd':
+      for (const path of paths) {
+        const place = writable(path, frame);
+        const isThere = place.tree.resolve(place.path).entry !== undefined;
+        if (!isThere && name.startsWith('r')) throw new Error('The system cannot find the file specified.');
+        place.tree.remove(place.path);
+      }
+      return 0;
+    case 'copy':
+    case 'move':
+    case 'ren': {
+      const target = context.at(absolutePath(to, cwd));
+      const isDirectory = target.tree.resolve(target.path).entry?.kind === 'directory';
+      const place = writable(isDirectory ? `${to}\\${from.split(/[\\/]/).at(-1)}` : to, frame);
+      place.tree.writeFile(place.path, read(from, frame), meta);
+      if (name !== 'copy') writable(from, frame).tree.remove(writable(from, frame).path);
+      return 0;
+    }
+    case 'mklink': {
+      const place = writable(from, frame);
+      if (args.includes('/H')) place.tree.link(place.path, context.at(absolutePath(to, cwd)).path);
+      else place.tree.symlink(place.path, to);
+      return 0;
+    }
+    default:
+      frame.err(
+        `'${name}' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n`,
+      );
+      return 9009;
+  }
+}
+
+/** `if [not] exist PATH COMMAND` and `if [not] A==B COMMAND`. */
+async function runIf(words: readonly string[], frame: Frame): Promise<number> {
+  const rest = words.slice(1);
+  const isNot = rest[0]?.toLowerCase() === 'not';
+  if (isNot) rest.shift();
+  let holds: boolean;
+  if (rest[0]?.toLowerCase() === 'exist') {
+    const place = frame.context.at(absolutePath(unquote(rest[1] ?? ''), frame.cwd));
+    holds = place.tree.resolve(place.path).entry !== undefined;
+    rest.splice(0, 2);
+  } else {
+    const [left, right] = (rest.shift() ?? '').split('==');
+    holds = left === right;
+  }
+  return holds === isNot ? frame.status : runCommand(rest, rest.join(' '), frame, frame);
+}
+
+function set(assignment: string, frame: Frame, keeps: Frame): number {
+  const at = assignment.indexOf('=');
+  if (at < 0) {
+    const wanted = assignment.toUpperCase();
+    const found = [...frame.env.values()].filter(({ name }) => name.toUpperCase().startsWith(wanted));
+    for (const { name, value } of found) frame.out(`${name}=${value}\r\n`);
+    return found.length > 0 ? 0 : 1;
+  }
+  const name = assignment.slice(0, at);
+  const value = assignment.slice(at + 1);
+  if (value === '') keeps.env.delete(name.toUpperCase());
+  else keeps.env.set(name.toUpperCase(), { name, value });
+  return 0;
+}
+
+/** cmd fills in variables before it reads the line; one that is not set stays as it is. */
+function expand(script: string, frame: Frame): string {
+  return script.replace(/%([^%\s]+)%/g, (whole, name: string) => {
+    if (name.toUpperCase() === 'CD') return frame.cwd;
+    return frame.env.get(name.toUpperCase())?.value ?? whole;
+  });
+}
+
+function read(path: string, frame: Frame): Uint8Array {
+  const place = frame.context.at(absolutePath(path, frame.cwd));
+  const bytes = place.tree.readFile(place.path);
+  if (!bytes) throw new Error('The system cannot find the file specified.');
+  return bytes;
+}
+
+function directory(path: string, frame: Frame): string {
+  const target = absolutePath(path, frame.cwd);
+  const place = frame.context.at(target);
+  if (place.tree.resolve(place.path).entry?.kind !== 'directory') {
+    throw new Error('The system cannot find the path specified.');
+  }
+  return target;
+}
+
+function writable(path: string, frame: Frame): ReturnType<ProgramContext['at']> {
+  const place = frame.context.at(absolutePath(path, frame.cwd));
+  if (place.readonly) throw new Error('Access is denied.');
+  return place;
+}
+
+function fileWriter(path: string, append: boolean, frame: Frame): (bytes: string | Uint8Array) => void {
+  if (path.toLowerCase() === 'nul') return () => undefined;
+  const place = writable(path, frame);
+  const mtimeMs = frame.context.clock.now();
+  let content = Buffer.from(append ? (place.tree.readFile(place.path) ?? '') : '');
+  place.tree.writeFile(place.path, new Uint8Array(content), { mtimeMs });
+  return (bytes) => {
+    content = Buffer.concat([content, Buffer.from(bytes as Uint8Array)]);
+    place.tree.writeFile(place.path, new Uint8Array(content), { mtimeMs });
+  };
+}
+
+function text(bytes: string | Uint8Array): string {
+  return typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString();
+}
