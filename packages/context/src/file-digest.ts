@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { constants, type BigIntStats } from 'node:fs';
+import { closeSync, constants, openSync, readSync, type BigIntStats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 
 import type { Clock, Digest } from '@loam/base';
@@ -51,6 +51,22 @@ export async function* blocksOf(handle: FileHandle, sizeBytes: number): AsyncIte
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);
+  }
+}
+
+/** The content of a small file, and at most one byte more than it is expected to have: its reader sees then that it has grown. */
+export function readSmall(path: string, sizeBytes: number): Uint8Array[] {
+  // A FIFO that took the file's place must not hold the whole process.
+  const fd = openSync(path, readOnlyNoFollow | (constants.O_NONBLOCK ?? 0));
+  try {
+    const buffer = Buffer.alloc(sizeBytes + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < buffer.length; length += read) {
+      read = readSync(fd, buffer, { offset: length });
+    }
+    return length === 0 ? [] : [buffer.subarray(0, length)];
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -5,7 +5,7 @@ import { join, resolve, sep } from 'node:path';
 import { cancelled, isLoamError, LoamError, type Clock, type Digest } from '@loam/base';
 
 import { DigestIndex } from './digest-index.ts';
-import { blocksOf, hashFile, readOnlyNoFollow, stampOf } from './file-digest.ts';
+import { blocksOf, hashFile, readOnlyNoFollow, readSmall, stampOf } from './file-digest.ts';
 import { limiter } from './limiter.ts';
 import { comparePaths, sourceComponents } from './source-path.ts';
 import type { ContextEntry, ContextFile, ContextItem, ContextQuery, ContextSource } from './source.ts';
@@ -18,6 +18,8 @@ export interface LocalContextOptions {
 
 const hashesAtOnce = 4;
 const looksAtOnce = 32;
+/** Files up to this size are read without the thread pool, whose four trips for each would take longer than the reading. */
+const readAtOnceBytes = 64 * 1024;
 
 /** The files of a directory on this host. A file is hashed once and remembered by size, times and inode. */
 export function openLocalContext(directory: string, options: LocalContextOptions): ContextSource {
@@ -51,6 +53,10 @@ class LocalContext implements ContextSource {
   }
 
   async *open(file: ContextFile): AsyncIterable<Uint8Array> {
+    if (file.sizeBytes <= readAtOnceBytes) {
+      yield* await this.#translate(file.path, async () => readSmall(this.#host(file.path), file.sizeBytes));
+      return;
+    }
     const handle = await this.#translate(file.path, () => open(this.#host(file.path), readOnlyNoFollow));
     try {
       for await (const bytes of blocksOf(handle, file.sizeBytes)) yield new Uint8Array(bytes);
