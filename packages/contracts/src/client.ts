@@ -4,7 +4,7 @@ import type { Agent, EnrolledAgent, EnrolmentToken } from './http/agents.ts';
 import type { Build, BuildSummary, ListBuildsQuery, SubmitBuild } from './http/builds.ts';
 import type { CacheDeletion, CacheGraph, CacheNodeDetail } from './http/cache.ts';
 import type { PageOf, Problem } from './http/common.ts';
-import type { ContextManifest, ContextReceipt } from './http/contexts.ts';
+import { blobFrame, type ContextManifest, type ContextReceipt } from './http/contexts.ts';
 import type { CheckedSpec, Plan, PlanRequest } from './http/plans.ts';
 import type { Me, StoredSecret } from './http/system.ts';
 
@@ -84,6 +84,9 @@ export function createClient(options: ClientOptions) {
     putContext: (manifest: ContextManifest) => json<ContextReceipt>('/contexts', { method: 'POST', body: manifest }),
     putBlob: (digest: string, body: Uint8Array | ReadableStream<Uint8Array>, sizeBytes: number) =>
       json<void>(`/blobs/${digest}`, { method: 'PUT', body, headers: { 'x-content-length': String(sizeBytes) } }),
+    /** Small blobs, many at once: see `batchedBlobBytesMax` and `blobBatchBytesMax`. */
+    putBlobs: (blobs: readonly { readonly digest: string; readonly bytes: Uint8Array }[]) =>
+      json<void>('/blobs', { method: 'POST', body: frameBlobs(blobs) }),
     cacheGraph: (query: { limit?: number; search?: string } = {}) => json<CacheGraph>('/cache', { query }),
     cacheNode: (id: string) => json<CacheNodeDetail>(`/cache/${id}`),
     deleteCacheNode: (id: string, dryRun: boolean) =>
@@ -104,6 +107,18 @@ export function createClient(options: ClientOptions) {
     /** For calls that have no method of their own yet: agents' fetches of attempts, blobs, secrets. */
     raw,
   };
+}
+
+function frameBlobs(blobs: readonly { readonly digest: string; readonly bytes: Uint8Array }[]): Uint8Array {
+  const encoder = new TextEncoder();
+  const parts = blobs.flatMap(({ digest, bytes }) => [encoder.encode(blobFrame(digest, bytes.length)), bytes]);
+  const body = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    body.set(part, at);
+    at += part.length;
+  }
+  return body;
 }
 
 async function refusal(response: Response): Promise<LoamError> {

@@ -33,3 +33,4 @@ export type {
   StepKindText,
 } from './schema/json.ts';
 export { createDatabase, isReachable } from './server.ts';
+export type { BlobRow } from './repositories/contexts.ts';

@@ -109,6 +109,38 @@ describe('contexts and blobs', () => {
     expect((await asAgent(`/blobs/${digest}`, { range: 'bytes=999-' })).statusCode).toBe(416);
   });
 
+  describe('many blobs in one request', () => {
+    const frame = (bytes: string, name = digestOf(bytes)): string => `${name} ${Buffer.byteLength(bytes)}\n${bytes}`;
+    const post = (body: string) => farm.call('POST', '/blobs', Buffer.from(body), octets);
+
+    test('are stored each under its digest, an empty one and one that came twice included', async () => {
+      const texts = ['alpha\n', '', 'beta', 'alpha\n', `${digestOf('x')} 1\nx`];
+      expect((await post(texts.map((text) => frame(text)).join(''))).statusCode).toBe(204);
+      for (const text of texts) expect((await farm.services.blobs.read(digestOf(text))).toString()).toBe(text);
+      const entries = texts.map((text, n) => ({
+        ...entry,
+        path: `t${n}`,
+        sizeBytes: text.length,
+        digest: digestOf(text),
+      }));
+      expect((await farm.call('POST', '/contexts', { entries })).json<ContextReceipt>().missing).toEqual([]);
+    });
+
+    test.each([
+      ['wrong bytes', frame('no', digestOf('yes')), 'api.blob-mismatch'],
+      ['an end in the middle', frame('whole').slice(0, -1), 'api.bad-blobs'],
+      ['no header', 'x'.repeat(500), 'api.bad-blobs'],
+      ['a size that is none', `${digestOf('a')} -1\na`, 'api.bad-blobs'],
+      ['one that should travel alone', `${digestOf('a')} 99999999\na`, 'api.bad-blobs'],
+    ])('%s is refused, what came before is there', async (what, rest, code) => {
+      const good = `before ${what}`;
+      const response = await post(frame(good) + rest);
+      expect([response.statusCode, response.json<Problem>().code]).toEqual([422, code]);
+      const entries = [{ ...entry, sizeBytes: good.length, digest: digestOf(good) }];
+      expect((await farm.call('POST', '/contexts', { entries })).json<ContextReceipt>().missing).toEqual([]);
+    });
+  });
+
   test.each([
     ['wrong bytes', Buffer.from('x'), 422, 'api.blob-mismatch'],
     ['too many bytes', Buffer.alloc(1001), 413, 'api.too-large'],
@@ -199,6 +231,7 @@ describe('the web', () => {
         "POST /api/v1/plans",
         "POST /api/v1/contexts",
         "PUT /api/v1/blobs/{digest}",
+        "POST /api/v1/blobs",
         "GET /api/v1/cache",
         "GET /api/v1/cache/{id}",
         "DELETE /api/v1/cache/{id}",

@@ -17,6 +17,7 @@ import { submitBuild } from './builds/submit.ts';
 import { deleteCacheNode } from './cache/delete.ts';
 import { getCacheNode } from './cache/get.ts';
 import { listCache } from './cache/list.ts';
+import { postBlobs } from './contexts/post-blobs.ts';
 import { putBlob } from './contexts/put-blob.ts';
 import { putContext } from './contexts/put.ts';
 import { getLog } from './logs/get.ts';
@@ -45,6 +46,7 @@ export const routes: readonly Route[] = [
   createPlan,
   putContext,
   putBlob,
+  postBlobs,
   listCache,
   getCacheNode,
   deleteCacheNode,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -14,12 +15,13 @@ import { parseSpec } from '@loam/spec';
 
 import { readContext, uploadBlobs } from './upload.ts';
 
-test('only what copies name is looked at, nested builds included, and each blob arrives once with its bytes', async () => {
+test('only what copies name is looked at, nested builds included, and each blob arrives once with its bytes, small ones together', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'loam-upload-'));
   for (const name of ['app', 'app/.git', 'other']) mkdirSync(join(folder, name));
   const content = {
     'app/one': 'first',
     'app/two': 'first',
+    'app/three': 'third',
     'app/.git/x': 'no',
     'other/y': 'no',
     big: 'b'.repeat(3_000_000),
@@ -34,7 +36,7 @@ test('only what copies name is looked at, nested builds included, and each blob 
       return;
     }
     void buffer(request).then((bytes) => {
-      received.set(request.url ?? '', bytes.toString());
+      received.set(`${request.method} ${request.url}`, bytes.toString());
       response.writeHead(204).end();
     });
   });
@@ -46,12 +48,23 @@ test('only what copies name is looked at, nested builds included, and each blob 
   const source = openLocalContext(folder, { indexFile: join(folder, 'index.json'), clock: systemClock });
   if (!spec) throw new Error('the spec of this test is wrong');
   const context = await readContext(spec, source);
-  expect(context.manifest.entries.map((entry) => entry.path)).toEqual(['app', 'app/one', 'app/two', 'big']);
+  expect(context.manifest.entries.map((entry) => entry.path)).toEqual([
+    'app',
+    'app/one',
+    'app/three',
+    'app/two',
+    'big',
+  ]);
 
   const sent: number[] = [];
   await uploadBlobs(client, source, [...context.files.values()], ({ bytes }) => sent.push(bytes));
-  expect([...received.values()].toSorted()).toEqual([content.big, content['app/one']].toSorted());
-  expect(sent.at(-1)).toBe(3_000_005);
+  const frames = ['first', 'third'].map(
+    (text) => `sha256:${createHash('sha256').update(text).digest('hex')} 5\n${text}`,
+  );
+  expect(received.get('POST /api/v1/blobs')).toBe(frames.join(''));
+  expect([...received.values()].filter((body) => body === content.big)).toHaveLength(1);
+  expect(received.size).toBe(2);
+  expect(sent.at(-1)).toBe(3_000_010);
   server.close();
   rmSync(folder, { recursive: true });
 });

@@ -1,6 +1,6 @@
 import { isLoamError } from '@loam/base';
 import { contextManifest, type ContextEntry, type ContextFile, type ContextSource } from '@loam/context';
-import type { Client, ContextEntryBody, ContextManifest } from '@loam/contracts';
+import { batchedBlobBytesMax, type Client, type ContextEntryBody, type ContextManifest } from '@loam/contracts';
 import type { CopyOp, Spec } from '@loam/spec';
 
 /** The manifest that a spec needs, and the file behind each digest. */
@@ -46,34 +46,83 @@ const parallel = 8;
 const attemptsMax = 3;
 /** Files up to this size are sent in one piece, larger ones as a stream. */
 const wholeBytesMax = 1024 * 1024;
+/** Small files travel together, so many bytes at a time; a first request of that size tells early how it goes. */
+const batchBytes = 2 * 1024 * 1024;
+const batchFilesMax = 500;
 
-/** Sends the blobs that the farm lacks, several at a time, and tells after each how much has been sent. */
+/** Sends the blobs that the farm lacks, several at a time, and tells after each request how much has been sent. */
 export async function uploadBlobs(
   client: Client,
   source: ContextSource,
   files: readonly ContextFile[],
   onProgress: (sent: UploadProgress) => void,
 ): Promise<void> {
-  const queue = [...files];
+  const queue = inBatches(files);
   let blobs = 0;
   let bytes = 0;
   async function work(): Promise<void> {
-    for (let file = queue.pop(); file; file = queue.pop()) {
-      await uploadBlob(client, source, file);
-      blobs++;
-      bytes += file.sizeBytes;
+    for (let batch = queue.shift(); batch; batch = queue.shift()) {
+      await patiently(() => upload(client, source, batch));
+      blobs += batch.length;
+      bytes += sizeOf(batch);
       onProgress({ blobs, bytes });
     }
   }
-  await Promise.all(Array.from({ length: Math.min(parallel, files.length) }, work));
+  await Promise.all(Array.from({ length: Math.min(parallel, queue.length) }, work));
 }
 
-async function uploadBlob(client: Client, source: ContextSource, file: ContextFile): Promise<void> {
+/** Small files together, the others each alone. */
+function inBatches(files: readonly ContextFile[]): ContextFile[][] {
+  const [small, large] = [true, false].map((isSmall) =>
+    files.filter((file) => file.sizeBytes <= batchedBlobBytesMax === isSmall),
+  ) as [ContextFile[], ContextFile[]];
+  const batches: ContextFile[][] = [];
+  let size = 0;
+  for (const file of small) {
+    const last = batches.at(-1);
+    if (last === undefined || last.length >= batchFilesMax || size + file.sizeBytes > batchBytes) {
+      batches.push([file]);
+      size = file.sizeBytes;
+    } else {
+      last.push(file);
+      size += file.sizeBytes;
+    }
+  }
+  return [...batches, ...large.map((file) => [file])];
+}
+
+function sizeOf(files: readonly ContextFile[]): number {
+  return files.reduce((sum, file) => sum + file.sizeBytes, 0);
+}
+
+async function upload(client: Client, source: ContextSource, batch: readonly ContextFile[]): Promise<void> {
+  const [only] = batch;
+  if (batch.length === 1 && only !== undefined) {
+    const content = ReadableStream.from(source.open(only)) as ReadableStream<Uint8Array>;
+    const body = only.sizeBytes <= wholeBytesMax ? await new Response(content).bytes() : content;
+    await client.putBlob(only.digest, body, only.sizeBytes);
+    return;
+  }
+  const blobs: { digest: string; bytes: Uint8Array }[] = [];
+  for (const file of batch) {
+    const bytes = await readWhole(source, file);
+    // It has grown since it was hashed: sent alone it is refused by its name.
+    if (bytes.length > batchedBlobBytesMax) await client.putBlob(file.digest, bytes, file.sizeBytes);
+    else blobs.push({ digest: file.digest, bytes });
+  }
+  await client.putBlobs(blobs);
+}
+
+async function readWhole(source: ContextSource, file: ContextFile): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const part of source.open(file)) parts.push(part);
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+}
+
+async function patiently(send: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const content = ReadableStream.from(source.open(file)) as ReadableStream<Uint8Array>;
-      const body = file.sizeBytes <= wholeBytesMax ? await new Response(content).bytes() : content;
-      await client.putBlob(file.digest, body, file.sizeBytes);
+      await send();
       return;
     } catch (error) {
       if (attempt >= attemptsMax || !isLoamError(error, 'cli.api-unreachable')) throw error;

@@ -136,6 +136,11 @@ export const apiErrors = defineErrors({
     message: 'The bytes that came are not those of {digest}.',
     remedy: 'The file may have changed while it was read. Submit the build again.',
   },
+  'api.bad-blobs': {
+    status: 422,
+    message: 'The blobs cannot be told apart: {reason}.',
+    remedy: 'Before the bytes of each, send its digest, a space, its size and a line feed. What came before is stored.',
+  },
   'api.idempotency-key-reused': {
     status: 409,
     message: 'This Idempotency-Key was used with another request.',

@@ -26,3 +26,16 @@ export type ContextManifest = Static<typeof ContextManifest>;
 /** Digest of the stored manifest, and the blobs that the farm does not have yet. */
 export const ContextReceipt = Type.Object({ digest: DigestText, missing: Type.Array(DigestText) });
 export type ContextReceipt = Static<typeof ContextReceipt>;
+
+/** Blobs up to this size may travel many in one request: a request each would cost more than their bytes. */
+export const batchedBlobBytesMax: number = 256 * 1024;
+/** And this many bytes of them in one. */
+export const blobBatchBytesMax: number = 16 * 1024 * 1024;
+
+/**
+ * What stands before each blob in the body of `POST /blobs`: its digest, a space, its size in bytes, a line feed. The bytes
+ * follow, and then the next one.
+ */
+export function blobFrame(digest: string, sizeBytes: number): string {
+  return `${digest} ${sizeBytes}\n`;
+}

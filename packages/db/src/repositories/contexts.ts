@@ -1,4 +1,4 @@
-import type { Connection } from '../connect.ts';
+import { recordset, type Connection } from '../connect.ts';
 import type { blobs, contexts } from '../schema/index.ts';
 
 export type ContextRow = typeof contexts.$inferSelect;
@@ -38,9 +38,11 @@ export function contextsRepository({ sql }: Connection) {
       return row;
     },
 
-    async addBlob(blob: BlobRow): Promise<void> {
+    /** Notes blobs that are stored now. Each digest once. */
+    async addBlobs(blobs: readonly BlobRow[]): Promise<void> {
       await sql`insert into blobs (digest, size_bytes, created_at, last_used_at)
-        values (${blob.digest}, ${blob.sizeBytes}, ${blob.createdAt}, ${blob.lastUsedAt})
+        select digest, size_bytes, created_at, last_used_at
+        from jsonb_populate_recordset(null::blobs, ${recordset(blobs)}::jsonb) order by digest
         on conflict (digest) do update set last_used_at = excluded.last_used_at`;
     },
 

@@ -10,8 +10,8 @@ import { LoamError } from '@loam/base';
 export interface BlobStore {
   /** Stores a stream, if its bytes are those of the digest. Size in bytes. Storing it again, or twice at a time, does no harm. */
   put(digest: string, source: Readable): Promise<number>;
-  /** Stores bytes that are at hand; their digest. */
-  putBytes(bytes: Uint8Array): Promise<string>;
+  /** Stores bytes that are at hand; their digest. Fails with `api.blob-mismatch` when that is not the one that was `expected`. */
+  putBytes(bytes: Uint8Array, expected?: string): Promise<string>;
   /** Size in bytes; undefined when it is not there. */
   size(digest: string): Promise<number | undefined>;
   read(digest: string): Promise<Buffer>;
@@ -48,8 +48,9 @@ export async function openBlobStore(directory: string, limitBytes: number): Prom
         throw error;
       }
     },
-    async putBytes(bytes) {
+    async putBytes(bytes, expected) {
       const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+      if (digest !== (expected ?? digest)) throw LoamError.of('api.blob-mismatch', { digest: expected ?? digest });
       const temporary = join(incoming, randomUUID());
       await writeFile(temporary, bytes);
       await moveIn(temporary, digest);

@@ -25,7 +25,7 @@ export const putBlob: Route = (app, { services }) => {
       if (body === undefined || typeof body.pipe !== 'function') throw LoamError.of('api.unsupported-body', {});
       const now = services.clock.now();
       const sizeBytes = await services.blobs.put(digest, body);
-      await services.db.contexts.addBlob({ digest, sizeBytes, createdAt: now, lastUsedAt: now });
+      await services.db.contexts.addBlobs([{ digest, sizeBytes, createdAt: now, lastUsedAt: now }]);
       return reply.code(204).send(null);
     },
   );
