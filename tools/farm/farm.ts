@@ -13,6 +13,8 @@ export interface FarmOptions {
   readonly listen: string;
   /** Without it the control plane comes alone. */
   readonly agent: boolean;
+  /** Start again what ends by itself, as systemd would. Tests that kill things start them again themselves. */
+  readonly supervise?: boolean;
   readonly say: (text: string) => void;
   readonly apiFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -45,6 +47,8 @@ interface Ready {
 }
 
 const startTimeoutMs = 120_000;
+const restartMsMin = 500;
+const restartMsMax = 30_000;
 
 /** Starts the API (with its embedded PostgreSQL) and, if wanted, a local agent with a private containerd, enrolled at the first start. */
 export async function startFarm(options: FarmOptions): Promise<Farm> {
@@ -55,6 +59,7 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
   let agent: ManagedProcess | undefined;
   let listen = options.listen;
   let ready: Ready | undefined;
+  let stopping = false;
 
   async function startApi(): Promise<void> {
     const started = startProgram('apps/api/src/main.ts', {
@@ -68,6 +73,7 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
         LOAM_WEB_DIST: path.resolve('apps/web/dist'),
       },
       logFile: file('logs', 'api.log'),
+      isSecret: isReadyLine,
       ...(options.apiFlags === undefined ? {} : { nodeFlags: options.apiFlags }),
     } satisfies StartOptions);
     api = started;
@@ -82,9 +88,26 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
       logFile: file('logs', 'agent.log'),
     });
     agent = started;
-    void started.ended.then((code) => {
-      if (code !== 0) say(`The agent ended with ${code}; its log is ${file('logs', 'agent.log')}`);
-    });
+  }
+
+  /** Starts a program again whenever it ends before the farm does, waiting longer each time it does so soon. */
+  async function keepRunning(name: string, current: () => ManagedProcess, start: () => Promise<void>): Promise<void> {
+    for (let waitMs = restartMsMin; ; waitMs = Math.min(waitMs * 2, restartMsMax)) {
+      const startedAt = Date.now();
+      const { how } = await current().ended;
+      if (stopping) return;
+      if (Date.now() - startedAt > restartMsMax) waitMs = restartMsMin;
+      say(`${name} ended (${how}); starting it again. Its log is in ${file('logs')}`);
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      if (stopping) return;
+      await start().catch((error: unknown) => say(error instanceof Error ? error.message : String(error)));
+    }
+  }
+
+  async function stop(): Promise<void> {
+    stopping = true;
+    await agent?.stop();
+    await api?.stop();
   }
 
   say('Starting PostgreSQL and the API …');
@@ -97,10 +120,20 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
   const client = createClient({ url: first.url, token });
 
   if (options.agent) {
-    if (!existsSync(file('agent', 'config.json'))) await enrol();
-    say('Starting the agent and its private containerd …');
-    await startAgent();
-    await online();
+    try {
+      if (!existsSync(file('agent', 'config.json'))) await enrol();
+      if (!existsSync(file('agent-checked'))) await check();
+      say('Starting the agent and its private containerd …');
+      await startAgent();
+      await online();
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  }
+  if (options.supervise === true) {
+    void keepRunning('The API', () => api as ManagedProcess, startApi);
+    if (options.agent) void keepRunning('The agent', () => agent as ManagedProcess, startAgent);
   }
 
   async function enrol(): Promise<void> {
@@ -118,14 +151,18 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
       hostname(),
     ];
     await agentCommand(args, 'could not be enrolled');
-    // Also makes the base image of the sample, so that the first build needs no registry.
+  }
+
+  /** Also makes the base image of the sample, so that the first build needs no registry. */
+  async function check(): Promise<void> {
     say('Checking that this host can build …');
     await agentCommand(['healthcheck', '--state', file('agent')], 'cannot build on this host');
+    writeFileSync(file('agent-checked'), '');
   }
 
   async function agentCommand(args: readonly string[], failure: string): Promise<void> {
     const command = startProgram('apps/agent/src/main.ts', { args, logFile: file('logs', 'agent.log') });
-    const code = await command.ended;
+    const { code } = await command.ended;
     if (code !== 0) throw new Error(`The agent ${failure} (exit code ${code}). ${tailOf(file('logs', 'agent.log'))}`);
   }
 
@@ -152,10 +189,7 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
       await startAgent();
       await online();
     },
-    async stop() {
-      await agent?.stop();
-      await api?.stop();
-    },
+    stop,
   };
 }
 
@@ -163,12 +197,11 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
 async function readiness(started: ManagedProcess, name: string, logFile: string): Promise<Ready> {
   const ready = new Promise<Ready>((resolve) => {
     started.onLine((line) => {
-      if (!line.startsWith('{"ready"')) return;
-      resolve(JSON.parse(line) as Ready);
+      if (isReadyLine(line)) resolve(JSON.parse(line) as Ready);
     });
   });
-  const failure = started.ended.then((code) => {
-    throw new Error(`${name} ended with exit code ${code} before it was ready. ${tailOf(logFile)}`);
+  const failure = started.ended.then(({ how }) => {
+    throw new Error(`${name} ended (${how}) before it was ready. ${tailOf(logFile)}`);
   });
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
@@ -183,6 +216,10 @@ async function readiness(started: ManagedProcess, name: string, logFile: string)
   } finally {
     clearTimeout(timer);
   }
+}
+
+function isReadyLine(line: string): boolean {
+  return line.startsWith('{"ready"');
 }
 
 function tailOf(logFile: string): string {

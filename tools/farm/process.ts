@@ -5,12 +5,19 @@ import { fileURLToPath } from 'node:url';
 
 export const root: string = fileURLToPath(new URL('../..', import.meta.url));
 
+export interface Exit {
+  /** The exit code; 1 when a signal ended it. */
+  readonly code: number;
+  /** In words: `exit code 1`, `SIGKILL`. */
+  readonly how: string;
+}
+
 export interface ManagedProcess {
   readonly pid: number;
   /** Standard output, line by line, as it comes. */
   onLine(listener: (line: string) => void): void;
-  /** Resolves with the exit code when it has ended, however it did. */
-  readonly ended: Promise<number>;
+  /** Resolves when it has ended, however it did. */
+  readonly ended: Promise<Exit>;
   /** SIGTERM, and SIGKILL when it has not ended after `graceMs`. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -20,6 +27,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Where its standard error, and its standard output too, are appended. */
   readonly logFile: string;
+  /** Lines of standard output that must not reach the log: they hold tokens. */
+  readonly isSecret?: (line: string) => boolean;
   /** Node's own flags, such as `--watch`. */
   readonly nodeFlags?: readonly string[];
 }
@@ -41,17 +50,19 @@ export function startProgram(program: string, options: StartOptions): ManagedPro
   const listeners: ((line: string) => void)[] = [];
   let rest = '';
   child.stdout?.on('data', (chunk: Buffer) => {
-    log.write(chunk);
     const lines = (rest + chunk.toString('utf8')).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) for (const listener of listeners) listener(line);
+    for (const line of lines) {
+      if (options.isSecret?.(line) !== true) log.write(`${line}\n`);
+      for (const listener of listeners) listener(line);
+    }
   });
   child.stderr?.pipe(log, { end: false });
-  const ended = new Promise<number>((resolve, reject) => {
+  const ended = new Promise<Exit>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {
       log.end();
-      resolve(code ?? (signal === null ? 0 : 1));
+      resolve({ code: code ?? 1, how: signal ?? `exit code ${code}` });
     });
   });
   return {

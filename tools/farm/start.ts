@@ -47,15 +47,13 @@ function startVite(farm: Farm): { url: string; vite: ManagedProcess } {
     env: { LOAM_API: farm.url },
     logFile: path.join(dataDirectory, 'logs', 'vite.log'),
   });
-  void vite.ended.then((code) => {
-    if (code > 0 && code !== 143)
-      say(`Vite ended with ${code}; its log is ${path.join(dataDirectory, 'logs', 'vite.log')}`);
+  void vite.ended.then(({ how }) => {
+    if (how !== 'SIGTERM') say(`Vite ended (${how}); its log is ${path.join(dataDirectory, 'logs', 'vite.log')}`);
   });
   return { url: 'http://127.0.0.1:7701', vite };
 }
 
 async function main(): Promise<number> {
-  let stopping = false;
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
   });
@@ -63,6 +61,7 @@ async function main(): Promise<number> {
     dataDirectory,
     listen: process.env['LOAM_LISTEN'] ?? '127.0.0.1:7700',
     agent: options['no-agent'] !== true,
+    supervise: true,
     say,
     ...(options.dev ? { apiFlags: ['--watch'] } : {}),
   });
@@ -83,14 +82,9 @@ async function main(): Promise<number> {
     say(
       `Open ${loginUrl} to log in. \`npx loam ls\` works here as it is. Ctrl-C stops everything; data stays in ${dataDirectory}`,
     );
-    const fell = farm.api().ended.then((ended) => {
-      if (!stopping)
-        throw new Error(`The API ended with ${ended}; its log is ${path.join(dataDirectory, 'logs', 'api.log')}`);
-    });
-    await Promise.race([interrupted, fell]);
+    await interrupted;
     return code;
   } finally {
-    stopping = true;
     say('Stopping …');
     await front?.vite.stop();
     await farm.stop();
