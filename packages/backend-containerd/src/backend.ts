@@ -1,4 +1,7 @@
+import { getServers } from 'node:dns';
 import { mkdir } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
+import { join } from 'node:path';
 
 import type { Fetcher, Sandbox, Store } from '@loam/backend';
 import type { Clock } from '@loam/base';
@@ -8,6 +11,9 @@ import { CleanupQueue } from './cleanup-queue.ts';
 import { ContainerdFetcher } from './fetcher.ts';
 import type { RegistriesConfig } from './fetcher/registry-config.ts';
 import type { PlatformDriver } from './platform-driver.ts';
+import { HcnNetworks } from './hcs/hcn/hcn-networks.ts';
+import { openKoffiHcn } from './hcs/hcn/koffi-hcn.ts';
+import { createHcsDriver, type HcsOptions } from './hcs/hcs-driver.ts';
 import { createRuncDriver } from './runc/runc-driver.ts';
 import { ContainerdSandbox } from './sandbox.ts';
 import { ContainerdStore } from './store.ts';
@@ -27,6 +33,8 @@ export interface ContainerdBackendOptions {
   readonly snapshotter?: string;
   /** runc's state directory, instead of its default. */
   readonly runcRoot?: string;
+  /** Only read on Windows. */
+  readonly windows?: HcsOptions;
   /** Between SIGTERM and SIGKILL when a step is cancelled or out of time. */
   readonly killGraceMs?: number;
   /** How long a killed step may take to be gone before it counts as one that will not die. */
@@ -55,7 +63,7 @@ export async function createContainerdBackend(options: ContainerdBackendOptions)
   if (/extract/i.test(client.namespace)) throw new Error('the namespace must not contain "extract"');
   await mkdir(stateDirectory, { recursive: true, mode: 0o711 });
   await client.namespaces.ensure();
-  const driver = options.driver ?? hostDriver(options);
+  const driver = options.driver ?? (await hostDriver(options));
   const mounts = new WorkingMounts(client.snapshots(driver.snapshotter));
   const cleanup = new CleanupQueue(clock, options.warn ?? (() => undefined));
   const shared = { client, driver, agentId, clock, randomUUID, mounts, cleanup };
@@ -79,7 +87,16 @@ export async function createContainerdBackend(options: ContainerdBackendOptions)
   };
 }
 
-function hostDriver(options: ContainerdBackendOptions): PlatformDriver {
-  if (process.platform !== 'linux') throw new Error(`there is no platform driver for ${process.platform} yet`);
-  return createRuncDriver(options);
+async function hostDriver(options: ContainerdBackendOptions): Promise<PlatformDriver> {
+  if (process.platform === 'linux') return createRuncDriver(options);
+  if (process.platform !== 'win32') throw new Error(`there is no platform driver for ${process.platform}`);
+  const { agentId, stateDirectory, randomUUID } = options;
+  const networks = new HcnNetworks({
+    openApi: () => openKoffiHcn(),
+    agentId,
+    randomUUID,
+    directory: join(stateDirectory, 'networks'),
+    dnsServers: getServers().filter((address) => isIPv4(address) && !address.startsWith('127.')),
+  });
+  return createHcsDriver({ ...options, ...options.windows, networks });
 }

@@ -2,6 +2,8 @@
 export class ByteReader {
   readonly #iterator: AsyncIterator<Uint8Array>;
   #chunk: Uint8Array = new Uint8Array(0);
+  /** Bytes read so far. */
+  position = 0;
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#iterator = source[Symbol.asyncIterator]();
@@ -16,6 +18,7 @@ export class ByteReader {
     }
     const part = this.#chunk.subarray(0, max);
     this.#chunk = this.#chunk.subarray(part.length);
+    this.position += part.length;
     return part;
   }
 

@@ -7,6 +7,10 @@ export interface ReadTarEntry {
   readonly type: 'file' | 'symlink' | 'hardlink' | 'directory' | 'other';
   readonly sizeBytes: number;
   readonly linkPath: string;
+  readonly mode: number;
+  readonly mtimeSeconds: number;
+  /** Where in the archive its content begins. */
+  readonly contentOffset: number;
   /** The content, once. What is not read is skipped when the next entry is asked for. */
   readonly content: AsyncIterable<Uint8Array>;
 }
@@ -15,15 +19,20 @@ const maxMetadataBytes = 1 << 20;
 
 /**
  * Reads a tar archive (ustar, PAX, GNU long names) as a stream, without keeping file content.
- * Throws a plain Error naming what is wrong when it is not one, or ends early.
+ * Throws a plain Error naming what is wrong when it is not one, or ends early; with `requireEnd` also when the mark at the
+ * end of a whole archive is missing.
  */
-export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncIterable<ReadTarEntry> {
+export async function* readTar(
+  source: AsyncIterable<Uint8Array>,
+  { requireEnd = false }: { requireEnd?: boolean } = {},
+): AsyncIterable<ReadTarEntry> {
   const reader = new ByteReader(source);
   let pax: Map<string, string> = new Map();
   let longName: string | undefined;
   let longLink: string | undefined;
   for (;;) {
     const block = await reader.take(blockSize);
+    if (block === undefined && requireEnd) throw new Error('the archive ends without its end mark');
     if (block === undefined || block.every((byte) => byte === 0)) return;
     verifyChecksum(block);
     const size = Number(pax.get('size') ?? number(block, 124, 12));
@@ -42,10 +51,21 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncIterable
     const short = cString(block.subarray(0, 100));
     const path = pax.get('path') ?? longName ?? (prefix === '' ? short : `${prefix}/${short}`);
     const linkPath = pax.get('linkpath') ?? longLink ?? cString(block.subarray(157, 257));
+    const mtimeSeconds = Math.floor(Number(pax.get('mtime') ?? number(block, 136, 12)));
+    const mode = number(block, 100, 8) & 0o7777;
     pax = new Map();
     longName = longLink = undefined;
     const state = { left: size };
-    yield { path, type: entryType(flag), sizeBytes: size, linkPath, content: content(reader, state) };
+    yield {
+      path,
+      type: entryType(flag),
+      sizeBytes: size,
+      linkPath,
+      mode,
+      mtimeSeconds,
+      contentOffset: reader.position,
+      content: content(reader, state),
+    };
     await reader.skip(state.left + padded(size) - size);
   }
 }
