@@ -1,6 +1,15 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { rename, rm, utimes } from 'node:fs/promises';
+import {
+  createReadStream,
+  createWriteStream,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -11,6 +20,9 @@ export interface BlobCacheOptions {
   /** What all blobs together may take before those not used for longest go. 1 GiB unless told. */
   readonly maxBytes?: number;
 }
+
+/** Blobs up to this size are read without the thread pool, whose trips for each would take longer than the reading. */
+const readAtOnceBytes = 64 * 1024;
 
 type Fetch = () => AsyncIterable<Uint8Array>;
 
@@ -42,11 +54,7 @@ export class BlobCache {
     const path = this.#pathOf(digest);
     const now = new Date();
     // Reading time stamps are mostly switched off, so "used" is written down here.
-    const isThere = await utimes(path, now, now).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return;
+    if (touch(path, now)) return;
     let fetching = this.#fetching.get(digest);
     if (!fetching) {
       fetching = this.#fetch(digest, fetch).finally(() => this.#fetching.delete(digest));
@@ -60,7 +68,9 @@ export class BlobCache {
     this.#readers.set(digest, (this.#readers.get(digest) ?? 0) + 1);
     try {
       await this.ensure(digest, fetch);
-      yield* createReadStream(this.#pathOf(digest), { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>;
+      const path = this.#pathOf(digest);
+      if (statSync(path).size <= readAtOnceBytes) yield readFileSync(path);
+      else yield* createReadStream(path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>;
     } finally {
       const others = (this.#readers.get(digest) ?? 1) - 1;
       if (others > 0) this.#readers.set(digest, others);
@@ -118,5 +128,15 @@ export class BlobCache {
 
   #pathOf(digest: Digest): string {
     return join(this.#directory, digest.slice('sha256:'.length));
+  }
+}
+
+/** Marks a file as used now; false when it is not there. */
+function touch(path: string, now: Date): boolean {
+  try {
+    utimesSync(path, now, now);
+    return true;
+  } catch {
+    return false;
   }
 }
