@@ -64,10 +64,11 @@ function parseCommand(reader: Reader): CmdCommand {
   const words: string[] = [];
   const redirections: CmdRedirection[] = [];
   let text = '';
-  for (;;) {
+  for (let wasRedirection = false; ;) {
     const before = reader.at;
     skipSpace(reader);
-    if (text !== '') text += reader.text.slice(before, reader.at);
+    if (text !== '' && !wasRedirection) text += reader.text.slice(before, reader.at);
+    wasRedirection = false;
     const rest = reader.text.slice(reader.at);
     if (rest === '' || /^[&|)]/.test(rest)) break;
     const redirection = /^([12]?)(>>|>|<)(&[12])?/.exec(rest);
@@ -79,6 +80,7 @@ function parseCommand(reader: Reader): CmdCommand {
         skipSpace(reader);
         redirections.push({ stream, kind: redirection[2] as '>', target: unquote(readWord(reader)) });
       }
+      wasRedirection = true;
       continue;
     }
     const word = readWord(reader);

@@ -28,7 +28,7 @@ export async function cmdShell(context: ProgramContext): Promise<number> {
     input: () => context.stdin(),
   };
   const script = cmdScript(context.commandLine);
-  if (script === undefined) return 0;
+  if (script === undefined) return interactive(frame);
   try {
     return await runScript(parseCmd(expand(script, frame)), frame);
   } catch (error) {
@@ -36,6 +36,22 @@ export async function cmdShell(context: ProgramContext): Promise<number> {
     if (context.signal.aborted || !(error instanceof Error)) throw error;
     frame.err(`${error.message}\r\n`);
     return 255;
+  }
+}
+
+/** Without /C it takes its lines from standard input, until that ends. */
+async function interactive(frame: Frame): Promise<number> {
+  const parts: Uint8Array[] = [];
+  for await (const part of frame.input()) parts.push(part);
+  frame.context.signal.throwIfAborted();
+  try {
+    for (const line of Buffer.concat(parts).toString().split('\n')) {
+      frame.status = await runScript(parseCmd(expand(line, frame)), frame);
+    }
+    return frame.status;
+  } catch (error) {
+    if (error instanceof Exit) return Number(error.message);
+    throw error;
   }
 }
 
@@ -89,7 +105,8 @@ async function runCommand(words: readonly string[], whole: string, frame: Frame,
     case 'setlocal':
       return 0;
     case 'echo':
-      out(`${rest}\r\n`);
+      // All behind the first blank, the blanks before an operator too.
+      out(`${whole.slice(first.length + 1)}\r\n`);
       return 0;
     case 'echo.':
       out('\r\n');

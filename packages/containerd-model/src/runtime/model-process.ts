@@ -209,6 +209,13 @@ export class ModelProcess {
   async *#input(): AsyncIterable<Uint8Array> {
     const socket = this.io.stdin;
     if (!socket || socket.destroyed) return;
-    for await (const bytes of socket) yield bytes as Uint8Array;
+    const close = (): void => void socket.destroy();
+    this.#terminated.signal.addEventListener('abort', close, { once: true });
+    try {
+      for await (const bytes of socket) yield bytes as Uint8Array;
+    } catch (error) {
+      // Closed by CloseIO or by the end of the process: the program reads no more.
+      if (!socket.destroyed) throw error;
+    }
   }
 }
