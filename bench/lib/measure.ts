@@ -11,7 +11,7 @@ export interface Measurement {
   readonly per?: { readonly count: number; readonly unit: string };
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? Number.NaN;
