@@ -118,11 +118,14 @@ export class ContainerTree implements TreeReader {
   }
 
   async *#entries({ output }: ToolRun): AsyncIterable<TreeEntry> {
+    const archive = output.read();
     try {
-      for await (const entry of readTar(output.read(), { requireEnd: true })) yield toTreeEntry(entry, output);
+      for await (const entry of readTar(archive, { requireEnd: true })) yield toTreeEntry(entry, output);
     } catch (error) {
       if (isLoamError(error)) throw error;
       throw unreadable('what tar.exe wrote is not whole', error);
+    } finally {
+      await archive.return();
     }
   }
 }

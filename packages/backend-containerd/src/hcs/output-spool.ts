@@ -44,7 +44,7 @@ export class OutputSpool {
   }
 
   /** The bytes from `offset` on, as they come, up to `count` of them. */
-  async *read(offset = 0, count = Number.POSITIVE_INFINITY): AsyncIterable<Uint8Array> {
+  async *read(offset = 0, count = Number.POSITIVE_INFINITY): AsyncGenerator<Uint8Array, void> {
     const end = offset + count;
     let at = offset;
     while (at < end && this.#written <= at && (await this.#more()));
