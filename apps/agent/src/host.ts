@@ -17,7 +17,7 @@ import { fileLogSpool } from './spool/file-log-spool.ts';
 export interface HostOptions {
   /** Absolute. */
   readonly stateDirectory: string;
-  /** Of a containerd that somebody else runs; without it a private one is used. */
+  /** Of a containerd that somebody else runs; without it a private one is used, on Windows the service's. */
   readonly containerd: string | undefined;
   readonly namespace: string;
   /** Leave the private containerd running when this process ends. */
@@ -28,6 +28,9 @@ export interface HostOptions {
   /** The private containerd was gone. */
   readonly onContainerdRestart?: SupervisorOptions['onRestart'];
 }
+
+/** The pipe of the service containerd, which agents on Windows share (reference §1.1). */
+const windowsContainerd = '\\\\.\\pipe\\containerd-containerd';
 
 /** What builds on this machine: an engine on containerd, with the exclusive right to its state directory. */
 export interface Host {
@@ -59,7 +62,8 @@ export async function openHost(options: HostOptions): Promise<Host> {
     const lock = await lockStateDirectory(stateDirectory);
     open.push(() => lock.release());
     const start = () => startPrivateContainerd(join(stateDirectory, 'containerd'), systemClock);
-    const daemon = options.containerd === undefined ? await start() : undefined;
+    const shared = options.containerd ?? (process.platform === 'win32' ? windowsContainerd : undefined);
+    const daemon = shared === undefined ? await start() : undefined;
     const supervisor =
       daemon &&
       new ContainerdSupervisor(daemon, {
@@ -69,7 +73,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       });
     // Nobody else uses it, since the lock is ours: one that a killed process left is ended, too.
     if (supervisor) open.push(() => (options.keepContainerd ? supervisor.release() : supervisor.stop()));
-    const client = connect({ address: daemon?.address ?? options.containerd ?? '', namespace });
+    const client = connect({ address: daemon?.address ?? shared ?? '', namespace });
     open.push(() => client.close());
     const identity = readIdentity(stateDirectory);
     const backend = await createContainerdBackend({

@@ -8,6 +8,7 @@ import { openModelBackend, windowsBase, windowsPlatform, type ModelBackend } fro
 storeConformance('HCS on a model of Windows containerd', async () => {
   const test = await openModelBackend({ model: { presentPrograms: ['cmd', 'tar'] } });
   return {
+    files: 'windows',
     store: test.backend.store,
     crash: async () => (await test.crash()).store,
     collectGarbage: () => test.model.collectGarbage(),
@@ -29,6 +30,7 @@ sandboxConformance('HCS on a model of Windows containerd', async () => {
   const test = await openModelBackend();
   const { store, sandbox } = test.backend;
   return {
+    files: 'windows',
     store,
     sandbox,
     platform: windowsPlatform,

@@ -108,10 +108,9 @@ describe('a tree that is read through a container', () => {
     }
     expect([...seen.keys()][0]).toBe('src');
     expect(seen.get('src/deep/größe 資料')).toBe(`file ${'x'.repeat(20)}`);
-    expect([seen.get('src/a.txt'), seen.get('src/again')].toSorted()).toEqual([
-      'file hello',
-      expect.stringMatching(/^hardlink -> src\/(?:a\.txt|again)$/),
-    ]);
+    const pair = [seen.get('src/a.txt'), seen.get('src/again')];
+    expect(pair).toContain('file hello');
+    expect(pair).toContainEqual(expect.stringMatching(/^hardlink -> src\/(?:a\.txt|again)$/));
     expect(seen.size).toBe(6);
   });
 

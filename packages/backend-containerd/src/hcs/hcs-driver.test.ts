@@ -1,0 +1,314 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { RunRequest, SnapshotName, TreeEntry, WorkingSnapshot } from '@loam/backend';
+import { systemClock } from '@loam/base';
+import { connect, type Containerd } from '@loam/containerd';
+import { ContainerdModel, runProgram, type Program } from '@loam/containerd-model';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { createContainerdBackend, type ContainerdBackend } from '../backend.ts';
+import { findLeftovers } from '../leftovers.ts';
+import type { PlatformDriver } from '../platform-driver.ts';
+import { createHcsDriver, type HcsDriverOptions } from './hcs-driver.ts';
+import type { NetworkProvider } from './networks.ts';
+
+/** The driver, the shared store and sandbox, and the model of containerd on Windows: see its own words about what it shows. */
+let directory: string;
+let model: ContainerdModel;
+let client: Containerd;
+let driver: PlatformDriver;
+let backend: ContainerdBackend;
+let connected: Set<string>;
+let program: Program | undefined;
+
+const agentId = 'agt_windows';
+const namespace = '11111111-2222-4333-8444-555555555555';
+const networks: NetworkProvider = {
+  connect(runId) {
+    connected.add(runId);
+    return Promise.resolve({ namespace, release: () => Promise.resolve(void connected.delete(runId)) });
+  },
+  reconcile: () => Promise.resolve(0),
+  list: () => Promise.resolve([...connected]),
+};
+
+async function open(options: Partial<HcsDriverOptions> = {}): Promise<void> {
+  const common = { client, agentId, stateDirectory: join(directory, 'state'), clock: systemClock, randomUUID };
+  driver = await createHcsDriver({
+    ...common,
+    hostVersion: '10.0.20348',
+    hostProcessors: 4,
+    pipePrefix: join(directory, 'p-'),
+    networks,
+    runCommand: () => Promise.resolve(),
+    ...options,
+  });
+  backend = await createContainerdBackend({ ...common, driver, killGraceMs: 20 });
+}
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'loam-hcs-'));
+  connected = new Set();
+  program = undefined;
+  model = await ContainerdModel.start({
+    address: join(directory, 'c.sock'),
+    rootDirectory: join(directory, 'root'),
+    program: (context) => (program ?? runProgram)(context),
+  });
+  client = connect({ address: model.address, namespace: 'builds' });
+  await open();
+});
+afterEach(async () => {
+  await backend.settled();
+  const left = [...(await findLeftovers(client, agentId, directory)), ...(await backend.leftovers())];
+  await backend.close();
+  client.close();
+  await model.close();
+  expect(left).toEqual([]);
+  expect((await readdir(directory)).filter((name) => name.startsWith('p-'))).toEqual([]);
+  await rm(directory, { recursive: true });
+});
+
+const meta = { uid: 0, gid: 0, mode: 0o644, mtimeMs: 1_700_000_000_000 };
+function file(path: string, text: string): TreeEntry {
+  const bytes = new TextEncoder().encode(text);
+  async function* read(): AsyncIterable<Uint8Array> {
+    yield bytes;
+  }
+  return { ...meta, kind: 'file', path, sizeBytes: bytes.length, open: read };
+}
+
+async function* from(entries: readonly TreeEntry[]): AsyncIterable<TreeEntry> {
+  yield* entries;
+}
+
+/** What one step makes, under a lease of its own. */
+async function step<T>(
+  parent: SnapshotName | null,
+  purpose: 'run' | 'layer',
+  work: (working: WorkingSnapshot) => Promise<T>,
+): Promise<T> {
+  const lease = await backend.store.lease('test');
+  try {
+    const working = await backend.store.prepare(parent, purpose, lease);
+    try {
+      return await work(working);
+    } finally {
+      await backend.store.abandon(working);
+    }
+  } finally {
+    await lease.release();
+  }
+}
+
+async function baseImage(): Promise<SnapshotName> {
+  const programs = ['cmd.exe', 'tar.exe'].map((name) => file(`Windows/System32/${name}`, 'MZ'));
+  return step(null, 'layer', async (working) => {
+    await backend.store.applyLayer(working, from([...programs, file('src/a.txt', 'hello')]));
+    return (await backend.store.commit(working, 'base' as SnapshotName, {})).name;
+  });
+}
+
+function request(working: WorkingSnapshot, options: Partial<RunRequest> = {}): RunRequest {
+  return {
+    label: 'test',
+    platform: { os: 'windows', architecture: 'amd64', osVersion: '10.0.20348.1' },
+    working,
+    argv: ['cmd', '/S', '/C', 'echo hi'],
+    workdir: 'C:\\',
+    env: [],
+    user: { kind: 'name', name: 'ContainerAdministrator' },
+    mounts: [],
+    secrets: [],
+    network: 'none',
+    hostname: 'builder',
+    limits: {},
+    ...options,
+  };
+}
+
+interface Ran {
+  readonly exit: unknown;
+  readonly stdout: string;
+}
+
+async function run(base: SnapshotName, options: Partial<RunRequest> = {}, signal?: AbortSignal): Promise<Ran> {
+  return step(base, 'run', async (working) => {
+    let stdout = '';
+    const io = { onOutput: (_: string, bytes: Uint8Array) => (stdout += Buffer.from(bytes).toString()) };
+    const exit = await backend.sandbox.run(request(working, options), io, signal ?? new AbortController().signal);
+    return { exit, stdout };
+  });
+}
+
+describe('a step on the model', () => {
+  it('rule 1, defect 11.2#25: runs on a snapshot of its own, and its children see what it wrote', async () => {
+    const base = await baseImage();
+    await step(base, 'run', async (working) => {
+      const argv = ['cmd', '/S', '/C', 'echo made> C:\\src\\b.txt'];
+      const io = { onOutput: () => undefined };
+      const exit = await backend.sandbox.run(request(working, { argv }), io, new AbortController().signal);
+      expect(exit).toEqual({ kind: 'exited', code: 0 });
+      await backend.store.commit(working, 'step' as SnapshotName, {});
+    });
+    expect(model.layerOf('builds', 'step')).toMatchObject({ hasFiles: true });
+    const tree = await backend.store.tree('step' as SnapshotName);
+    const { entry } = await tree.resolve('src/b.txt');
+    expect(entry).toMatchObject({ kind: 'file' });
+    await tree.close();
+    const { stdout } = await run('step' as SnapshotName, { argv: ['cmd', '/S', '/C', 'type C:\\src\\b.txt'] });
+    expect(stdout.trim()).toBe('made');
+  });
+
+  it('gets its working directory made when it is not there, and its output once', async () => {
+    const base = await baseImage();
+    expect(await run(base, { workdir: 'C:\\new\\deep', network: 'nat' })).toEqual({
+      exit: { kind: 'exited', code: 0 },
+      stdout: 'hi\r\n',
+    });
+  });
+
+  it('defect 11.2#17: a Unix user is refused before anything is made', async () => {
+    const base = await baseImage();
+    await expect(run(base, { user: { kind: 'id', uid: 1000, gid: 1000 } })).rejects.toMatchObject({
+      code: 'backend.unix-user',
+    });
+  });
+
+  it('defect 11.2#22: a crash is told with its meaning, lack of memory as such, and what the host lost as an error', async () => {
+    const base = await baseImage();
+    const exits = async (code: number, options: Partial<RunRequest> = {}): Promise<unknown> => {
+      program = () => Promise.resolve(code);
+      return (await run(base, options)).exit;
+    };
+    expect(await exits(3)).toEqual({ kind: 'exited', code: 3 });
+    expect(await exits(0xc0000005)).toMatchObject({ code: 0xc0000005, meaning: expect.stringContaining('0xC0000005') });
+    expect(await exits(0xc0000017, { limits: { memoryBytes: 1 << 20 } })).toEqual({ kind: 'out-of-memory' });
+    await expect(exits(0xffffffff)).rejects.toMatchObject({ code: 'backend.task-lost' });
+  });
+
+  it('defect 11.2#23: is cancelled politely first, then for good, and nothing runs afterwards', async () => {
+    const base = await baseImage();
+    const heard: string[] = [];
+    program = ({ signal, onConsoleEvent }) => {
+      onConsoleEvent((event) => void heard.push(event));
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve(1)));
+    };
+    const controller = new AbortController();
+    const running = run(base, { network: 'nat' }, controller.signal);
+    const ended = expect(running).rejects.toMatchObject({ code: 'general.cancelled' });
+    await expect.poll(() => model.faults.calls.includes('Tasks.Start')).toBe(true);
+    controller.abort();
+    await ended;
+    expect(heard).toHaveLength(1);
+    expect(model.faults.calls.filter((call) => call === 'Tasks.Kill')).toHaveLength(2);
+  });
+
+  it('defect 11.2#1: has its secrets as files while it runs, and they are gone afterwards, failed or not', async () => {
+    const base = await baseImage();
+    const secrets = [{ target: 'C:\\secrets\\key', value: new TextEncoder().encode('hunter2') }];
+    const argv = ['cmd', '/S', '/C', 'type C:\\secrets\\key'];
+    expect((await run(base, { secrets, argv })).stdout).toContain('hunter2');
+    model.faults.plant({
+      method: 'Tasks.Create',
+      times: 1,
+      error: { code: 2, text: 'hcs::System::Start: operation timeout' },
+    });
+    await expect(run(base, { secrets })).rejects.toMatchObject({ code: 'backend.host-overloaded' });
+    expect(await backend.leftovers()).toEqual([]);
+  });
+
+  it('defect 11.2#9: that a crash left is removed by the next life, and what others have is not', async () => {
+    const base = await baseImage();
+    const root = { 'containerd.io/gc.root': 'x' };
+    await client
+      .snapshots('windows')
+      .prepare({ key: 'loam-run-foreign', parent: base, labels: { ...root, 'loam.agent': 'agt_other' } });
+    const lease = await backend.store.lease('crashed');
+    await backend.store.prepare(base, 'run', lease);
+    const before = backend;
+    await open();
+    expect(await backend.store.reconcile()).toMatchObject({ workingSnapshots: 1, leases: 1 });
+    expect((await client.snapshots('windows').stat('loam-run-foreign')).kind).toBe('active');
+    await before.close();
+  });
+});
+
+describe('what a run is given', () => {
+  async function prepared(options: Partial<RunRequest>): Promise<{ spec: object; runtimeOptions: unknown }> {
+    const working = {
+      key: 'k',
+      parent: null,
+      purpose: 'run',
+      lease: { id: 'l', release: () => Promise.resolve() },
+    } as const;
+    const io = { onOutput: () => undefined };
+    const host = await driver.prepareRun({
+      id: `r-${randomUUID()}`,
+      group: '',
+      request: request(working, options),
+      mounts: [],
+      io,
+    });
+    await host.release();
+    return { spec: host.spec, runtimeOptions: host.runtimeOptions };
+  }
+
+  it('a network of its own when it asks for one, by either name, and none when it does not', async () => {
+    for (const network of ['host', 'nat'] as const) {
+      expect((await prepared({ network })).spec).toHaveProperty('windows.network.networkNamespace', namespace);
+    }
+    expect((await prepared({})).spec).not.toHaveProperty('windows.network');
+    await open({ networks: undefined as never });
+    await expect(prepared({ network: 'nat' })).rejects.toMatchObject({ code: 'backend.network-unsupported' });
+  });
+
+  it('isolation by image and policy, the same in specification and options', async () => {
+    const older = { os: 'windows', architecture: 'amd64', osVersion: '10.0.17763.1' } as const;
+    await expect(prepared({ platform: older })).rejects.toMatchObject({ code: 'backend.os-mismatch' });
+    await open({ isolation: 'process-or-hyperv' });
+    const virtual = await prepared({ platform: older });
+    expect(virtual.spec).toHaveProperty('windows.hyperv');
+    expect(virtual.runtimeOptions).toMatchObject({ sandboxIsolation: 'hypervisor' });
+    const plain = await prepared({});
+    expect(plain.spec).not.toHaveProperty('windows.hyperv');
+    expect(plain.runtimeOptions).toMatchObject({ sandboxIsolation: 'process', ioRetryTimeoutSec: 30 });
+  });
+});
+
+it('rule 1: a namespace with "extract" in it is refused', async () => {
+  const other = connect({ address: model.address, namespace: 'my-extracts' });
+  const options = { client: other, agentId, stateDirectory: directory, clock: systemClock, randomUUID };
+  await expect(createHcsDriver(options)).rejects.toThrow('must not contain "extract"');
+  other.close();
+});
+
+it('defect 11.2#26: free space is that of the volume of the snapshots', async () => {
+  expect(await driver.snapshotVolume()).toContain(join(directory, 'root'));
+  expect((await backend.store.disk()).totalBytes).toBeGreaterThan(0);
+});
+
+it('commits take turns', async () => {
+  const base = await baseImage();
+  let atOnce = 0;
+  let most = 0;
+  model.faults.plant({
+    method: 'Snapshots.Commit',
+    before: async () => {
+      most = Math.max(most, ++atOnce);
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+    after: () => void atOnce--,
+  });
+  const layers = ['a', 'b', 'c'].map((name) =>
+    step(base, 'layer', async (working) => {
+      await backend.store.applyLayer(working, from([file(name, name)]));
+      await backend.store.commit(working, `layer-${name}` as SnapshotName, {});
+    }),
+  );
+  await Promise.all(layers);
+  expect(most).toBe(1);
+});

@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { Platform, SnapshotName } from '@loam/backend';
+import { systemClock } from '@loam/base';
+import { connect, type Containerd } from '@loam/containerd';
+import { baseLayer, ContainerdModel, type BaseLayerOptions, type ContainerdModelOptions } from '@loam/containerd-model';
+
+import { createContainerdBackend, type ContainerdBackend, type ContainerdBackendOptions } from '../backend.ts';
+import { createHcsDriver } from '../hcs/hcs-driver.ts';
+import type { NetworkProvider } from '../hcs/networks.ts';
+import { findLeftovers } from '../leftovers.ts';
+
+export const windowsPlatform: Platform = { os: 'windows', architecture: 'amd64', osVersion: '10.0.20348.1' };
+const hostVersion = '10.0.20348';
+
+/** The HCS back end on a model of Windows containerd, each with a directory of its own, for one test. Not Windows. */
+export interface ModelBackend {
+  readonly model: ContainerdModel;
+  readonly client: Containerd;
+  readonly agentId: string;
+  /** The latest life of the back end. */
+  readonly backend: ContainerdBackend;
+  /** Opens another on the same data, leaving the old one as a crash would. */
+  readonly crash: () => Promise<ContainerdBackend>;
+  readonly leftovers: () => Promise<string[]>;
+  readonly close: () => Promise<void>;
+}
+
+export interface ModelBackendOptions {
+  readonly model?: Partial<ContainerdModelOptions>;
+  readonly backend?: Partial<ContainerdBackendOptions>;
+}
+
+export async function openModelBackend(options: ModelBackendOptions = {}): Promise<ModelBackend> {
+  const directory = await mkdtemp(join(tmpdir(), 'loam-hcs-'));
+  const model = await ContainerdModel.start({
+    address: join(directory, 's'),
+    rootDirectory: join(directory, 'root'),
+    ...options.model,
+  });
+  const client = connect({ address: model.address, namespace: 'loam' });
+  const agentId = `agt_${randomUUID()}`;
+  const stateDirectory = join(directory, 'state');
+  const warnings: string[] = [];
+  const networks = fakeNetworks();
+  const open = async (): Promise<ContainerdBackend> => {
+    const own = { client, agentId, stateDirectory, clock: systemClock, randomUUID };
+    const driver = await createHcsDriver({
+      ...own,
+      networks,
+      hostVersion,
+      hostProcessors: 4,
+      pipePrefix: join(directory, 'p-'),
+      // No icacls here.
+      runCommand: () => Promise.resolve(),
+    });
+    return createContainerdBackend({
+      ...own,
+      driver,
+      warn: (what, error) => warnings.push(`clean-up of ${what} failed: ${String(error)}`),
+      ...options.backend,
+    });
+  };
+  const lives = [await open()];
+  const latest = (): ContainerdBackend => lives.at(-1) as ContainerdBackend;
+  return {
+    model,
+    client,
+    agentId,
+    get backend() {
+      return latest();
+    },
+    async crash() {
+      lives.push(await open());
+      return latest();
+    },
+    async leftovers() {
+      await latest().settled();
+      const left = await findLeftovers(client, agentId, stateDirectory);
+      return [...new Set([...left, ...(await latest().leftovers()), ...warnings])];
+    },
+    async close() {
+      for (const life of lives) await life.close();
+      client.close();
+      await model.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Commits a base image's layer, the way the fetcher would. */
+export async function windowsBase(
+  { client, agentId }: ModelBackend,
+  options: BaseLayerOptions = {},
+): Promise<SnapshotName> {
+  const tar = await baseLayer(options);
+  const name = `base-${randomUUID()}`;
+  const labels = { 'loam.agent': agentId, 'containerd.io/gc.root': new Date().toISOString() };
+  const source = async function* (offset: number) {
+    yield tar.subarray(offset);
+  };
+  const { digest, size } = await client.content.writeBlob({ ref: name, source, labels });
+  const snapshots = client.snapshots('windows');
+  const mounts = await snapshots.prepare({ key: `extract-${name}`, labels });
+  await client.diff.apply({ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest, size }, mounts);
+  await snapshots.commit({ name, key: `extract-${name}`, labels });
+  return name as SnapshotName;
+}
+
+/** Namespaces that are nothing but their GUIDs. They outlive a crash of the agent, as HCN's do. */
+function fakeNetworks(): NetworkProvider {
+  const runs = new Set<string>();
+  return {
+    connect: async (runId) => {
+      runs.add(runId);
+      return {
+        namespace: randomUUID(),
+        release: async () => void runs.delete(runId),
+      };
+    },
+    reconcile: async () => {
+      const { size } = runs;
+      runs.clear();
+      return size;
+    },
+    list: async () => [...runs],
+  };
+}
