@@ -33,8 +33,8 @@ export interface PlatformDriver {
 
   /** Makes everything on the host that one run needs. What it made is undone by the run's `release`, or here when it throws. */
   prepareRun(run: RunPreparation): Promise<HostRun>;
-  /** What a failed start means to the user. */
-  explainStartFailure(error: unknown, command: string): unknown;
+  /** What a failed start of a command means to the user. `user` is the name of whom it was to run as. */
+  explainStartFailure(error: unknown, command: string, user: string): unknown;
   /** A run that may make another one start that failed with `error`; undefined when there is none. */
   runToMend(request: RunRequest, error: unknown): RunRequest | undefined;
   /** What an exit status says beyond its number: a failure that is not the step's, or its meaning. */

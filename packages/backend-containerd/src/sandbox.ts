@@ -102,7 +102,8 @@ export class ContainerdSandbox implements Sandbox {
     } catch (error) {
       if (taskMade) await termination.ensureDead();
       if (signal.aborted && !isLoamError(error, 'backend.will-not-die')) throw cancelled();
-      throw driver.explainStartFailure(error, request.argv[0] ?? '');
+      const user = request.user.kind === 'name' ? request.user.name : String(request.user.uid);
+      throw driver.explainStartFailure(error, request.argv[0] ?? '', user);
     } finally {
       termination.end();
       await host.release();

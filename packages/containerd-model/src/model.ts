@@ -29,6 +29,8 @@ export interface ContainerdModelOptions extends WindowsSnapshotterOptions {
   readonly clock?: Clock;
   /** What runs in place of Windows programs. */
   readonly program?: Program;
+  /** Programs (`cmd`, `tar`) that every image has: for suites that read snapshots under which no base image stands. */
+  readonly presentPrograms?: readonly string[];
   readonly host?: Partial<HostFacts>;
   readonly snapshotterInitError?: string;
   /** How long a commit holds the daemon's metadata lock; not at all unless given (reference §3.2). */
@@ -80,6 +82,7 @@ export class ContainerdModel {
       clock,
       host: { build: 20348, hyperV: false, hasNetworkNamespace: undefined, ...options.host },
       program: options.program ?? runProgram,
+      presentPrograms: options.presentPrograms ?? [],
       snapshotter,
       exclusiveRootfs: !/^v?1\./.test(version),
       teardownMs: options.teardownMs ?? (() => 0),

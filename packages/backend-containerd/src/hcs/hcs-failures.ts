@@ -52,8 +52,11 @@ const known: readonly (readonly [
 /** runhcs: `hcs::System::CreateProcess c1: The system cannot find the file specified.` (reference §10 #8). */
 const programMissing = /createprocess[^]*the system cannot find the (?:file|path) specified/;
 
+/** ERROR_LOGON_FAILURE: what Windows says of an account that it does not know. That HCS passes it on is unverified. */
+const userUnknown = /createprocess[^]*(?:the user name or password is incorrect|\(0x52e\))/;
+
 /** What a failed create or start of a task on Windows means to the user. */
-export function explainHcsFailure(error: unknown, command: string): unknown {
+export function explainHcsFailure(error: unknown, command: string, user: string = ''): unknown {
   if (
     !isLoamError(
       error,
@@ -67,6 +70,7 @@ export function explainHcsFailure(error: unknown, command: string): unknown {
   }
   const text = `${error.message} ${error.internal ?? ''}`.toLowerCase();
   const options = { cause: error, ...(error.internal === undefined ? {} : { internal: error.internal }) };
+  if (userUnknown.test(text)) return LoamError.of('backend.unknown-user', { user }, options);
   if (programMissing.test(text)) return LoamError.of('backend.command-not-found', { command }, options);
   if (error.code === 'containerd.deadline-exceeded') return LoamError.of('backend.host-overloaded', {}, options);
   for (const [fragments, code, reason = ''] of known) {

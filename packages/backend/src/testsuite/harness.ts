@@ -2,6 +2,11 @@ import type { Fetcher, ImageConfig, Platform, Sandbox, SnapshotName, Store } fro
 
 interface HarnessBase {
   /**
+   * `windows`: files have no owner and no mode, names are found in any case, and users are known by name. What the suites
+   * say of those is then left out or said otherwise; everything else holds as it stands. `posix` unless given.
+   */
+  readonly files?: 'posix' | 'windows';
+  /**
    * What of ours is alive or unfinished now: a line per task, container, working snapshot, lease, mount, network or cache in
    * use. The suites expect none after every test.
    */

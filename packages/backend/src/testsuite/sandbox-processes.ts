@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 
 import type { SandboxHarness } from './harness.ts';
-import { baseWithUsers, onWorking, run, runAndCommit } from './sandbox-support.ts';
-import { layer, metaOf, rejection, textOf, withTree } from './support.ts';
+import { baseWithUsers, onWorking, plainUser, run, runAndCommit } from './sandbox-support.ts';
+import { kept, layer, metaOf, rejection, textOf, withTree } from './support.ts';
 
 export function processTests(open: () => Promise<SandboxHarness>): void {
   it('exit codes come out as they are', async () => {
@@ -87,6 +87,18 @@ export function processTests(open: () => Promise<SandboxHarness>): void {
     const harness = await open();
     const who = async (user: Parameters<typeof run>[2]): Promise<string> =>
       (await run(harness, 'id -u; id -g', user)).stdout;
+    if (harness.files === 'windows') {
+      // By name alone, and those of Unix are told apart from unknown ones.
+      for (const name of ['ContainerAdministrator', 'containeruser']) {
+        expect((await run(harness, 'exit 3', { user: { kind: 'name', name } })).exit).toEqual({
+          kind: 'exited',
+          code: 3,
+        });
+      }
+      expect(await rejection(who({ user: { kind: 'id', uid: 4242, gid: 4343 } }))).toBe('backend.unix-user');
+      expect(await rejection(who({ user: { kind: 'name', name: 'nobody-such' } }))).toBe('backend.unknown-user');
+      return;
+    }
     expect(await who({ user: { kind: 'id', uid: 4242, gid: 4343 } })).toBe('4242\n4343\n');
     expect(await who({ user: { kind: 'name', name: 'builder' } })).toBe('1000\n1002\n');
     expect(await who({ user: { kind: 'name', name: 'root' } })).toBe('0\n0\n');
@@ -103,11 +115,13 @@ export function processTests(open: () => Promise<SandboxHarness>): void {
       'mkdir -p d/e && echo hello > d/e/f && chmod 751 d/e/f && ln -s e/f d/link',
       {
         workdir: '/private',
-        user: { kind: 'name', name: 'builder' },
+        user: plainUser(harness),
       },
     );
     await withTree(harness.store, name, async (tree) => {
-      expect(await metaOf(tree, 'private/d/e/f')).toMatchObject({ kind: 'file', uid: 1000, gid: 1002, mode: '751' });
+      expect(await metaOf(tree, 'private/d/e/f')).toMatchObject(
+        kept(harness, { kind: 'file', uid: 1000, gid: 1002, mode: '751' }),
+      );
       expect(await tree.resolve('private/d/link')).toMatchObject({ path: 'private/d/e/f' });
     });
     expect(await textOf(harness.store, name, 'private/d/e/f')).toBe('hello\n');
@@ -156,7 +170,7 @@ export function processTests(open: () => Promise<SandboxHarness>): void {
     const request = { id: 'c', sharing: 'shared', owner: { uid: 1000, gid: 1002 }, mode: 0o755 } as const;
     const cache = await store.acquireCache(request, new AbortController().signal);
     const mounts = [{ source: cache.directory, target: '/var/cache/c', readonly: false }];
-    const user = { kind: 'id', uid: 1000, gid: 1002 } as const;
+    const user = plainUser(harness);
     const { name } = await runAndCommit(harness, 'echo cached > /var/cache/c/f', { mounts, user });
     expect((await run(harness, 'cat /var/cache/c/f', { mounts })).stdout).toBe('cached\n');
     const readonly = [{ source: cache.directory, target: '/ro', readonly: true }];
@@ -170,11 +184,11 @@ export function processTests(open: () => Promise<SandboxHarness>): void {
   it('a secret is a read-only file for the user of the step alone, and stays out of the snapshot', async () => {
     const harness = await open();
     const secrets = [{ target: '/run/secrets/token', value: new TextEncoder().encode('s3cret ü\n') }];
-    const user = { kind: 'id', uid: 1000, gid: 1002 } as const;
-    const script =
-      'cat /run/secrets/token; stat -c %u:%a /run/secrets/token; echo x > /run/secrets/token && echo WRITTEN';
+    const user = plainUser(harness);
+    const stat = harness.files === 'windows' ? '' : 'stat -c %u:%a /run/secrets/token; ';
+    const script = `cat /run/secrets/token; ${stat}echo x > /run/secrets/token && echo WRITTEN`;
     const { ran, name } = await runAndCommit(harness, script, { secrets, user });
-    expect(ran.stdout).toBe('s3cret ü\n1000:400\n');
+    expect(ran.stdout).toBe(stat === '' ? 's3cret ü\n' : 's3cret ü\n1000:400\n');
     const asRoot = await run(harness, 'echo x > /run/secrets/token && echo WRITTEN; cat /run/secrets/token', {
       secrets,
     });

@@ -1,4 +1,4 @@
-import type { OutputStream, RunExit, RunRequest, SnapshotName, WorkingSnapshot } from '../index.ts';
+import type { OutputStream, RunExit, RunRequest, SnapshotName, User, WorkingSnapshot } from '../index.ts';
 import type { SandboxHarness } from './harness.ts';
 import { directory, file, freshName, layer } from './support.ts';
 
@@ -35,6 +35,16 @@ export interface RunSetup extends Partial<Omit<RunRequest, 'working'>> {
   readonly onText?: (text: string) => void;
 }
 
+/** Who may do everything. */
+export function administrator({ files }: SandboxHarness): User {
+  return files === 'windows' ? { kind: 'name', name: 'ContainerAdministrator' } : { kind: 'id', uid: 0, gid: 0 };
+}
+
+/** Who may do what users may. */
+export function plainUser({ files }: SandboxHarness): User {
+  return files === 'windows' ? { kind: 'name', name: 'ContainerUser' } : { kind: 'id', uid: 1000, gid: 1002 };
+}
+
 /** A request that runs `script` with nothing special, for tests to vary. */
 export function requestFor(harness: SandboxHarness, working: WorkingSnapshot, script: string): RunRequest {
   return {
@@ -44,7 +54,7 @@ export function requestFor(harness: SandboxHarness, working: WorkingSnapshot, sc
     argv: ['/bin/sh', '-c', script],
     workdir: '/',
     env: [['PATH', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin']],
-    user: { kind: 'id', uid: 0, gid: 0 },
+    user: administrator(harness),
     mounts: [],
     secrets: [],
     network: 'none',

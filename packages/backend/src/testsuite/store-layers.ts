@@ -7,6 +7,7 @@ import {
   file,
   freshName,
   hardLink,
+  kept,
   layer,
   listing,
   metaOf,
@@ -22,7 +23,8 @@ const time = Date.UTC(2021, 5, 6, 7, 8, 9);
 
 export function layerTests(open: () => Promise<StoreHarness>): void {
   it('owner, all twelve mode bits and whole seconds of time arrive as given', async () => {
-    const { store } = await open();
+    const harness = await open();
+    const { store } = harness;
     const meta = { uid: 1000, gid: 1001, mtimeMs: time };
     const name = await layer(store, null, [
       directory('sticky', { ...meta, mode: 0o1777 }),
@@ -33,16 +35,17 @@ export function layerTests(open: () => Promise<StoreHarness>): void {
     ]);
     await withTree(store, name, async (tree) => {
       const common = { uid: 1000, gid: 1001, mtimeMs: time };
-      expect(await metaOf(tree, 'sticky')).toEqual({ kind: 'directory', ...common, mode: '1777' });
-      expect(await metaOf(tree, 'shared')).toEqual({ kind: 'directory', ...common, mode: '2775' });
-      expect(await metaOf(tree, 'tool')).toEqual({ kind: 'file', ...common, mode: '4755' });
-      expect(await metaOf(tree, 'group-tool')).toEqual({ kind: 'file', ...common, mode: '2711' });
-      expect(await metaOf(tree, 'secret')).toEqual({ kind: 'file', ...common, mode: '600' });
+      expect(await metaOf(tree, 'sticky')).toMatchObject(kept(harness, { kind: 'directory', ...common, mode: '1777' }));
+      expect(await metaOf(tree, 'shared')).toMatchObject(kept(harness, { kind: 'directory', ...common, mode: '2775' }));
+      expect(await metaOf(tree, 'tool')).toMatchObject(kept(harness, { kind: 'file', ...common, mode: '4755' }));
+      expect(await metaOf(tree, 'group-tool')).toMatchObject(kept(harness, { kind: 'file', ...common, mode: '2711' }));
+      expect(await metaOf(tree, 'secret')).toMatchObject(kept(harness, { kind: 'file', ...common, mode: '600' }));
     });
   });
 
   it('a directory entry for an existing directory sets its metadata and keeps its content', async () => {
-    const { store } = await open();
+    const harness = await open();
+    const { store } = harness;
     const base = await layer(store, null, [
       directory('d', { mode: 0o700, uid: 5 }),
       file('d/kept', 'kept'),
@@ -56,18 +59,19 @@ export function layerTests(open: () => Promise<StoreHarness>): void {
     ]);
     await withTree(store, name, async (tree) => {
       expect(await listing(tree, 'd')).toEqual(['directory d', 'file d/kept', 'file d/new']);
-      expect(await metaOf(tree, 'd')).toMatchObject({ mode: '755', uid: 6, mtimeMs: time });
-      expect(await metaOf(tree, 'other')).toMatchObject({ mode: '1777', uid: 7, gid: 8, mtimeMs: time });
+      expect(await metaOf(tree, 'd')).toMatchObject(kept(harness, { mode: '755', uid: 6, mtimeMs: time }));
+      expect(await metaOf(tree, 'other')).toMatchObject(kept(harness, { mode: '1777', uid: 7, gid: 8, mtimeMs: time }));
     });
   });
 
   it('a file takes the place of a file, and a link that of a file', async () => {
-    const { store } = await open();
+    const harness = await open();
+    const { store } = harness;
     const base = await layer(store, null, [file('a', 'old', { mode: 0o600 }), file('b', 'old')]);
     const name = await layer(store, base, [file('a', 'new', { mode: 0o755 }), symlink('b', 'a')]);
     await withTree(store, name, async (tree) => {
       expect(await textIn(tree, 'a')).toBe('new');
-      expect(await metaOf(tree, 'a')).toMatchObject({ mode: '755' });
+      expect(await metaOf(tree, 'a')).toMatchObject(kept(harness, { mode: '755' }));
       expect(await listing(tree, '')).toEqual(['directory ', 'file a', 'symlink b -> a']);
     });
   });
@@ -108,7 +112,7 @@ export function layerTests(open: () => Promise<StoreHarness>): void {
   });
 
   it('long names and names in any script arrive unchanged', async () => {
-    const { store } = await open();
+    const { store, files } = await open();
     const name = 'n'.repeat(255);
     const deep = Array.from({ length: 12 }, (_, index) => `${'d'.repeat(40)}${index}`);
     const parents = deep.map((_, index) => deep.slice(0, index + 1).join('/'));
@@ -120,11 +124,11 @@ export function layerTests(open: () => Promise<StoreHarness>): void {
       '\u00e9',
       '👩‍👩‍👧',
       'with space',
-      'tab\tnew\nline',
-      'back\\slash',
-      'quote\'"',
+      "quote'",
       '-dash',
-      '*?[x]',
+      '[x]',
+      // NTFS holds none of these.
+      ...(files === 'windows' ? [] : ['tab\tnew\nline', 'back\\slash', 'quotes"', '*?']),
     ];
     const path = `${parents.at(-1)}/${name}`;
     const linkTarget = `${'t'.repeat(250)}/${'u'.repeat(250)}`;

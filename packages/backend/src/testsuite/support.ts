@@ -133,6 +133,16 @@ export async function metaOf(
   return { kind, uid, gid, mode: mode.toString(8), mtimeMs };
 }
 
+/** What `metaOf` is to give: all of it, and of what Windows does not keep nothing. */
+export function kept<M extends { uid?: number; gid?: number; mode?: string }>(
+  harness: { readonly files?: 'posix' | 'windows' },
+  meta: M,
+): Partial<M> {
+  if (harness.files !== 'windows') return meta;
+  const { uid: _uid, gid: _gid, mode: _mode, ...rest } = meta;
+  return rest as Partial<M>;
+}
+
 /** The code with which a promise is rejected; fails when it is not. */
 export async function rejection(promise: Promise<unknown>): Promise<string> {
   const error: unknown = await promise.then(

@@ -18,6 +18,7 @@ export interface ShimFacts {
   readonly clock: Clock;
   readonly host: HostFacts;
   readonly program: Program;
+  readonly presentPrograms: readonly string[];
   readonly snapshotter: WindowsSnapshotter;
   /** Whether rootfs and layerFolders exclude each other: shim 0.12, containerd 2.0 (reference §4.2). */
   readonly exclusiveRootfs: boolean;
@@ -82,6 +83,7 @@ export async function createContainer(
       memoryLimitBytes: resources?.memory?.limit,
       clock: shim.clock,
       program: shim.program,
+      presentPrograms: shim.presentPrograms,
     };
     const io = await openIo(request, request.terminal, shim.clock, retryMs);
     const init = new ModelProcess(container.id, pid, spec.process ?? {}, place, io);

@@ -16,6 +16,8 @@ export interface ProcessPlace {
   readonly memoryLimitBytes: number | undefined;
   readonly clock: ProgramContext['clock'];
   readonly program: Program;
+  /** Programs that are found in every image, whether it has them or not. */
+  readonly presentPrograms: readonly string[];
 }
 
 export interface ProcessIo {
@@ -134,7 +136,8 @@ export class ModelProcess {
       .toString()
       .split(/\s*\n\s*/);
     if (!isKnownUser(username, localUsers)) {
-      throw fail.unknown(`hcs::System::CreateProcess: The user name or password is incorrect. (0x52e) ${username}`);
+      // The reference says which users there are, not what is said of others: this is ERROR_LOGON_FAILURE, unverified.
+      throw fail.unknown(`hcs::System::CreateProcess ${this.id}: The user name or password is incorrect. (0x52e)`);
     }
     const cwd = view.at(this.#spec.cwd || 'C:\\');
     if (cwd.tree.resolve(cwd.path).entry?.kind !== 'directory') {
@@ -155,6 +158,8 @@ export class ModelProcess {
       ? [/^(?:[A-Za-z]:)?[\\/]/.test(command) ? '' : volumePath(cwd)]
       : ['Windows/System32', 'Windows', ...path.split(/[;:](?![\\/]?$)/).map(volumePath)];
     const name = hasPath ? volumePath(command) : command;
+    const base = name.toLowerCase().replace(/^.*\//, '');
+    if (this.#place.presentPrograms.includes(base.replace(/\.exe$/, ''))) return true;
     const names = /\.[a-z]{3}$/i.test(name) ? [name] : [name, `${name}.exe`];
     const { tree } = this.#place.view;
     return folders.some((folder) => names.some((each) => tree.readFile(`${folder}/${each}`) !== undefined));

@@ -72,14 +72,14 @@ async function applyEntry(entry: TarStreamEntry, target: Target): Promise<void> 
   switch (header.type) {
     case 'directory':
       if (there?.kind === 'directory') Object.assign(there, meta);
-      else put(target, path, { ...newDirectory(name), ...meta });
+      else put(target, path, { ...newDirectory(), ...meta });
       return;
     case 'file':
     case 'contiguous-file':
-      put(target, path, { kind: 'file', name, content, ...meta });
+      put(target, path, { kind: 'file', content, ...meta });
       return;
     case 'symlink':
-      put(target, path, { kind: 'symlink', name, target: header.linkname ?? '', ...meta });
+      put(target, path, { kind: 'symlink', target: header.linkname ?? '', ...meta });
       return;
     case 'link': {
       const { area: linkArea, path: linkPath } = place(header.linkname ?? '');

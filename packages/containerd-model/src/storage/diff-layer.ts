@@ -68,8 +68,8 @@ async function writeLayer(tree: LayerTree, below: LayerTree): Promise<Uint8Array
 /** A directory above a change is in a layer too: parents must be there (reference §3.4). */
 function hasChangeBelow(path: string, node: TreeNode, below: LayerTree): boolean {
   if (node.kind !== 'directory') return false;
-  return [...node.children.values()].some((child) => {
-    const childPath = `${path}/${child.name}`;
+  return [...node.children.values()].some(({ name, node: child }) => {
+    const childPath = `${path}/${name}`;
     return !isSame(child, below.find(childPath)) || hasChangeBelow(childPath, child, below);
   });
 }

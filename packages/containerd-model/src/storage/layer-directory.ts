@@ -48,7 +48,7 @@ export function ownUsage(tree: LayerTree, below: LayerTree): { sizeBytes: number
 
 /** Whether a node is the same as another, without what is below it. */
 export function isSame(node: TreeNode, other: TreeNode | undefined): boolean {
-  if (other?.kind !== node.kind || node.name !== other.name) return false;
+  if (other?.kind !== node.kind) return false;
   if (node.attributes !== other.attributes || node.security !== other.security) return false;
   if (node.kind === 'file' && other.kind === 'file') {
     return node.content === other.content && node.mtimeMs === other.mtimeMs;

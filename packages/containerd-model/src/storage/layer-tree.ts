@@ -18,18 +18,16 @@ export interface NtfsMeta {
 
 export interface DirectoryNode extends NtfsMeta {
   readonly kind: 'directory';
-  name: string;
-  readonly children: Map<string, TreeNode>;
+  /** By name in capitals, with the name as it was given: two names of one node are hard links. */
+  readonly children: Map<string, { readonly name: string; readonly node: TreeNode }>;
 }
 export interface FileNode extends NtfsMeta {
   readonly kind: 'file';
-  name: string;
   /** Replaced, never changed in place: snapshots share it. */
   content: Uint8Array;
 }
 export interface SymlinkNode extends NtfsMeta {
   readonly kind: 'symlink';
-  name: string;
   target: string;
 }
 export type TreeNode = DirectoryNode | FileNode | SymlinkNode;
@@ -41,18 +39,18 @@ const maximumLinks = 40;
  * attributes and a security descriptor, and no Unix owner or mode. Paths are `/`- or `\`-separated and relative to the root.
  */
 export class LayerTree implements ProgramTree {
-  readonly root: DirectoryNode = newDirectory('');
+  readonly root: DirectoryNode = newDirectory();
 
   /** A copy that shares nothing that can change. */
   clone(): LayerTree {
     const tree = new LayerTree();
     const copies = new Map<TreeNode, TreeNode>();
     const fill = (from: DirectoryNode, to: DirectoryNode): void => {
-      for (const [key, child] of from.children) {
+      for (const [key, { name, node: child }] of from.children) {
         const known = copies.get(child);
         const copy: TreeNode = known ?? (child.kind === 'directory' ? { ...child, children: new Map() } : { ...child });
         copies.set(child, copy);
-        to.children.set(key, copy);
+        to.children.set(key, { name, node: copy });
         if (child.kind === 'directory') fill(child, copy as DirectoryNode);
       }
     };
@@ -65,7 +63,7 @@ export class LayerTree implements ProgramTree {
     const { names, parent } = this.#parent(path);
     const name = names.at(-1);
     if (name === undefined) return this.root;
-    return parent?.children.get(foldCase(name));
+    return parent?.children.get(foldCase(name))?.node;
   }
 
   /** Puts a node there; its directory must exist. False when it does not. */
@@ -73,8 +71,7 @@ export class LayerTree implements ProgramTree {
     const { names, parent } = this.#parent(path);
     const name = names.at(-1);
     if (name === undefined || parent === undefined) return false;
-    if (node.kind !== 'file' || node.name === '') node.name = name;
-    parent.children.set(foldCase(name), node);
+    parent.children.set(foldCase(name), { name, node });
     return true;
   }
 
@@ -104,10 +101,10 @@ export class LayerTree implements ProgramTree {
   makeDirectories(path: string, meta: { mtimeMs?: number } = {}): void {
     let current = this.root;
     for (const name of components(this.#follow(path).path)) {
-      const child = current.children.get(foldCase(name));
+      const child = current.children.get(foldCase(name))?.node;
       if (child && child.kind !== 'directory') throw new Error(`${path}: The directory name is invalid.`);
-      const next = child ?? { ...newDirectory(name), mtimeMs: meta.mtimeMs ?? 0 };
-      current.children.set(foldCase(name), next);
+      const next = child ?? { ...newDirectory(), mtimeMs: meta.mtimeMs ?? 0 };
+      if (!child) current.children.set(foldCase(name), { name, node: next });
       current = next;
     }
   }
@@ -130,7 +127,7 @@ export class LayerTree implements ProgramTree {
   }
 
   symlink(path: string, target: string): void {
-    const node: SymlinkNode = { kind: 'symlink', name: '', target, ...newMeta(fileAttribute.archive) };
+    const node: SymlinkNode = { kind: 'symlink', target, ...newMeta(fileAttribute.archive) };
     if (!this.put(path, node)) throw new Error(`${path}: The system cannot find the path specified.`);
   }
 
@@ -164,24 +161,25 @@ export class LayerTree implements ProgramTree {
       }
       const last = stack.at(-1);
       const here = last ? last.node : this.root;
-      const node = here?.kind === 'directory' ? here.children.get(foldCase(name)) : undefined;
+      const found = here?.kind === 'directory' ? here.children.get(foldCase(name)) : undefined;
+      const node = found?.node;
       if (node?.kind === 'symlink' && links < maximumLinks) {
         links += 1;
         if (/^(?:[A-Za-z]:)?[\\/]/.test(node.target)) stack.length = 0;
         pending.unshift(...node.target.replace(/^[A-Za-z]:/, '').split(/[\\/]/));
-      } else stack.push({ name: node?.name ?? name, node: node?.kind === 'symlink' ? undefined : node });
+      } else stack.push({ name: found?.name ?? name, node: node?.kind === 'symlink' ? undefined : node });
     }
     const last = stack.at(-1);
     return { path: stack.map((item) => item.name).join('/'), node: last ? last.node : this.root };
   }
 }
 
-export function newDirectory(name: string): DirectoryNode {
-  return { kind: 'directory', name, children: new Map(), ...newMeta(fileAttribute.directory) };
+export function newDirectory(): DirectoryNode {
+  return { kind: 'directory', children: new Map(), ...newMeta(fileAttribute.directory) };
 }
 
 function newFile(content: Uint8Array, mtimeMs: number): FileNode {
-  return { kind: 'file', name: '', content, ...newMeta(fileAttribute.archive), mtimeMs };
+  return { kind: 'file', content, ...newMeta(fileAttribute.archive), mtimeMs };
 }
 
 function newMeta(attributes: number): NtfsMeta {
@@ -195,9 +193,9 @@ export function components(path: string): string[] {
 function* walk(path: string, node: TreeNode): Generator<{ path: string; node: TreeNode }> {
   yield { path, node };
   if (node.kind !== 'directory') return;
-  const children = [...node.children.values()].map((child) => ({ child, key: Buffer.from(child.name) }));
+  const children = [...node.children.values()].map((child) => ({ ...child, key: Buffer.from(child.name) }));
   children.sort((a, b) => Buffer.compare(a.key, b.key));
-  for (const { child } of children) yield* walk(path === '' ? child.name : `${path}/${child.name}`, child);
+  for (const { name, node: child } of children) yield* walk(path === '' ? name : `${path}/${name}`, child);
 }
 
 function toEntry(path: string, node: TreeNode): TreeEntry {
