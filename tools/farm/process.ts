@@ -42,8 +42,7 @@ export function startProgram(program: string, options: StartOptions): ManagedPro
     [...(options.nodeFlags ?? []), path.join(root, program), ...options.args],
     {
       cwd: root,
-      // glibc keeps an arena for each thread that ever copied a file; two are enough, and give memory back.
-      env: { MALLOC_ARENA_MAX: '2', ...process.env, ...options.env },
+      env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     },

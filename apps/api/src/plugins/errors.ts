@@ -22,7 +22,7 @@ export const errors = fastifyPlugin((app, _options, done) => {
 export function answer(error: LoamError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { diagnostics } = error as { diagnostics?: Problem['diagnostics'] };
   const problem: Problem = {
-    type: `https://loam.build/errors#${error.code}`,
+    type: `urn:loam:error:${error.code}`,
     title: error.code,
     status: error.status,
     detail: error.message,
