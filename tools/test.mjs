@@ -15,6 +15,9 @@ try {
     'docker-registry',
     'chromium',
     'mount',
+    'ip',
+    'iptables',
+    'host-local',
   ]);
   if (missing.length > 0) throw new Error(`The tests need these Debian packages: apt-get install ${missing.join(' ')}`);
   await ensureWeb();

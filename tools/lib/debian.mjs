@@ -12,10 +12,14 @@ export const programs = {
   'docker-registry': 'docker-registry',
   chromium: 'chromium',
   mount: 'mount',
+  ip: 'iproute2',
+  iptables: 'iptables',
+  // The one of its plugins whose name nothing else has.
+  'host-local': 'containernetworking-plugins',
 };
 
 function onPath(program) {
-  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/sbin'];
+  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/sbin', '/usr/lib/cni'];
   return folders.some((folder) => {
     try {
       accessSync(path.join(folder, program), constants.X_OK);

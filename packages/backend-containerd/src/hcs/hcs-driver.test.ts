@@ -13,7 +13,7 @@ import { createContainerdBackend, type ContainerdBackend } from '../backend.ts';
 import { findLeftovers } from '../leftovers.ts';
 import type { PlatformDriver } from '../platform-driver.ts';
 import { createHcsDriver, type HcsDriverOptions } from './hcs-driver.ts';
-import type { NetworkProvider } from './networks.ts';
+import type { NetworkProvider } from '../networks.ts';
 
 /** The driver, the shared store and sandbox, and the model of containerd on Windows: see its own words about what it shows. */
 let directory: string;

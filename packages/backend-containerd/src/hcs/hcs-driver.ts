@@ -15,7 +15,7 @@ import { explainHcsFailure, lacksWorkdir } from './hcs-failures.ts';
 import { runHostCommand, type HostCommand } from './host-command.ts';
 import { checkNamespace, scratchLabels, Turns, workingKey } from './keys-and-labels.ts';
 import { windowsLayerItems } from './layer-items.ts';
-import type { NetworkProvider } from './networks.ts';
+import type { NetworkProvider } from '../networks.ts';
 import { describeHost, isolationFor, rankWindowsVersion, type IsolationPolicy } from './os-match.ts';
 import { PipeStdio } from './pipe-stdio.ts';
 import { SecretDirectory } from './secret-directory.ts';

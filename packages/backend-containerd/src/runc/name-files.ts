@@ -6,8 +6,8 @@ import type { Network } from '@loam/backend';
 import type { BindMount } from './runc-spec.ts';
 
 /**
- * The files with which a container resolves names: its own host name always, and on the host's network what the host
- * resolves with. Written once for each host name and network kind.
+ * The files with which a container resolves names: its own host name always, and with a network what the host resolves
+ * with. Written once for each host name and network kind.
  */
 export class NameFiles {
   readonly #directory: string;
@@ -19,7 +19,7 @@ export class NameFiles {
 
   async binds(hostname: string, network: Network): Promise<BindMount[]> {
     const hosts = { source: await this.#hostsFile(hostname, network), target: '/etc/hosts', readonly: true };
-    if (network !== 'host') return [hosts];
+    if (network === 'none') return [hosts];
     const resolver = '/etc/resolv.conf';
     return (await exists(resolver)) ? [hosts, { source: resolver, target: resolver, readonly: true }] : [hosts];
   }

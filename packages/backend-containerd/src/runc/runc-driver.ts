@@ -17,7 +17,9 @@ import { FifoStdio } from './fifo-stdio.ts';
 import { allowMountAgain, mountPoints, mountSnapshot, unmount, unsynced } from './host-mount.ts';
 import { HostTree } from './host-tree.ts';
 import { LayerWriter } from './layer-writer.ts';
+import type { RunNetwork } from '../networks.ts';
 import { NameFiles } from './name-files.ts';
+import { natNetwork } from './nat-network.ts';
 import { resolveUser, type ResolvedUser, type UserFiles } from './passwd.ts';
 import { buildRuncSpec } from './runc-spec.ts';
 import { SecretFiles } from './secret-files.ts';
@@ -45,6 +47,7 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
   const secrets = new SecretFiles(`${options.agentId} ${stateDirectory}`);
   const names = new NameFiles(join(stateDirectory, 'names'));
   const features = detectHostFeatures();
+  const nat = natNetwork(join(stateDirectory, 'networks'), options.agentId);
   let volume: Promise<string> | undefined;
 
   /** Mounts a snapshot for as long as the returned function has not been called. */
@@ -86,7 +89,6 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
 
   async function prepareRun({ id, group, request, mounts, io }: RunPreparation): Promise<HostRun> {
     const { network } = request;
-    if (network === 'nat') throw LoamError.of('backend.network-unsupported', { network });
     const homeIsSet = request.env.some(([name]) => name === 'HOME');
     const [host, user, nameBinds, taken] = await Promise.all([
       features,
@@ -95,7 +97,9 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
       fifos.take(),
     ]);
     const cgroupsPath = `/loam/${client.namespace}/${id}`;
+    let own: RunNetwork | undefined;
     try {
+      if (network === 'nat') own = await nat.connect(id);
       const secretBinds = await secrets.write(id, request.secrets, user);
       const spec = buildRuncSpec({
         argv: request.argv,
@@ -105,6 +109,7 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
         home: user.home ?? (user.uid === 0 ? '/root' : '/'),
         hostname: request.hostname,
         network,
+        ...(own === undefined ? {} : { networkNamespace: own.namespace }),
         limits: request.limits,
         binds: [...nameBinds, ...request.mounts, ...secretBinds],
         cgroupsPath,
@@ -118,11 +123,15 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
         outOfMemory: () => wasOutOfMemory(cgroupsPath, host),
         processesLeft: () => hasProcesses(cgroupsPath, host),
         release: async () => {
-          await Promise.all([stdio.close(), request.secrets.length > 0 ? secrets.remove(id) : undefined]);
+          await Promise.all([
+            stdio.close(),
+            request.secrets.length > 0 ? secrets.remove(id) : undefined,
+            own?.release(),
+          ]);
         },
       };
     } catch (error) {
-      await Promise.all([fifos.discard(taken), secrets.remove(id)]);
+      await Promise.all([fifos.discard(taken), secrets.remove(id), own?.release()]);
       throw error;
     }
   }
@@ -184,12 +193,13 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
       for (const name of await readdir(trees).catch(() => [])) await rmdir(join(trees, name));
       await rm(join(stateDirectory, 'fifos'), { recursive: true, force: true });
       await secrets.removeAll();
-      return { mounts: mounted.length, networks: 0 };
+      return { mounts: mounted.length, networks: await nat.reconcile() };
     },
     async leftovers() {
       return [
         ...(await ourMounts()).map((point) => `mount ${point}`),
         ...(await secrets.list()).map((run) => `secrets of ${run}`),
+        ...(await nat.list()).map((run) => `network of ${run}`),
       ];
     },
     async close() {

@@ -11,6 +11,8 @@ export interface RuncSpecInput {
   readonly home: string;
   readonly hostname: string;
   readonly network: Network;
+  /** A network namespace that is there already, for the container to enter. */
+  readonly networkNamespace?: string;
   readonly limits: Limits;
   /** Caches, secrets, and the files that make names resolvable. */
   readonly binds: readonly BindMount[];
@@ -92,7 +94,7 @@ export function buildRuncSpec(input: RuncSpecInput): object {
         { type: 'ipc' },
         { type: 'uts' },
         { type: 'mount' },
-        ...(input.network === 'host' ? [] : [{ type: 'network' }]),
+        ...(input.network === 'host' ? [] : [networkNamespace(input)]),
         ...(input.host.unifiedCgroups ? [{ type: 'cgroup' }] : []),
       ],
       resources: resources(input),
@@ -102,6 +104,10 @@ export function buildRuncSpec(input: RuncSpecInput): object {
     // Source: containerd 1.6 and 2.0, runtime/v2/runc/manager, groupLabels.
     annotations: { 'io.containerd.runc.v2.group': input.group },
   };
+}
+
+function networkNamespace({ networkNamespace: path }: RuncSpecInput): object {
+  return path === undefined ? { type: 'network' } : { type: 'network', path };
 }
 
 /** `NAME=VALUE`, each name once, with PATH and HOME filled in as Docker does. */

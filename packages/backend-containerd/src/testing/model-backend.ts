@@ -10,7 +10,6 @@ import { baseLayer, ContainerdModel, type BaseLayerOptions, type ContainerdModel
 
 import { createContainerdBackend, type ContainerdBackend, type ContainerdBackendOptions } from '../backend.ts';
 import { createHcsDriver } from '../hcs/hcs-driver.ts';
-import type { NetworkProvider } from '../hcs/networks.ts';
 import { findLeftovers } from '../leftovers.ts';
 
 export const windowsPlatform: Platform = { os: 'windows', architecture: 'amd64', osVersion: '10.0.20348.1' };
@@ -111,7 +110,7 @@ export async function windowsBase(
 }
 
 /** Namespaces that are nothing but their GUIDs. They outlive a crash of the agent, as HCN's do. */
-function fakeNetworks(): NetworkProvider {
+function fakeNetworks(): NonNullable<HcsDriverOptions['networks']> {
   const runs = new Set<string>();
   return {
     connect: async (runId) => {

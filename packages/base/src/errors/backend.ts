@@ -85,7 +85,7 @@ export const backendErrors = defineErrors({
   'backend.network-unsupported': {
     status: 422,
     message: 'This agent has no network of kind "{network}".',
-    remedy: 'Use (network host), or no network.',
+    remedy: 'Use (network host) or no network, or install containernetworking-plugins on the agent.',
   },
   'backend.unix-user': {
     status: 422,
@@ -149,6 +149,12 @@ export const backendErrors = defineErrors({
     status: 503,
     message: 'Windows could not mount a cache or secret into the container.',
     remedy: 'Keep the state directory of the agent on a local NTFS volume.',
+  },
+  'backend.cni-failed': {
+    status: 503,
+    message: 'The network of the container could not be set up or taken down.',
+    remedy:
+      'The log of the agent has the words of the CNI plugin; check that iptables and the bridge module are there.',
   },
   'backend.hcn-unavailable': {
     status: 503,

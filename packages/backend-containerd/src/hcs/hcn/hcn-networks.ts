@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { isLoamError } from '@loam/base';
 
-import type { NetworkProvider, RunNetwork } from '../networks.ts';
+import type { NetworkProvider, RunNetwork } from '../../networks.ts';
 import type { HcnApi, HcnKind } from './hcn-api.ts';
 import { alreadyExists, explainHcnFailure, isGone } from './hcn-errors.ts';
 import { RunRecords, type RunRecord } from './run-records.ts';

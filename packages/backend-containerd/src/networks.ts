@@ -1,6 +1,6 @@
 /** The network of one run. */
 export interface RunNetwork {
-  /** The GUID of its HCN namespace, for `windows.network.networkNamespace`. */
+  /** Where it is: a path on Linux, the GUID of an HCN namespace on Windows. */
   readonly namespace: string;
   /** Undoes it; idempotent. */
   release(): Promise<void>;
