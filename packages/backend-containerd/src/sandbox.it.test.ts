@@ -188,13 +188,6 @@ describe('endings', () => {
     const { exit } = await onWorking(test, base, (on) => runOn(test, on, 'exit 4', { stdin: silent() }));
     expect(exit).toEqual({ kind: 'exited', code: 4 });
   });
-
-  it('a network that there is not is refused before anything is made', async () => {
-    const { test, base } = await open();
-    await expect(onWorking(test, base, (on) => runOn(test, on, 'true', { network: 'nat' }))).rejects.toMatchObject({
-      code: 'backend.network-unsupported',
-    });
-  });
 });
 
 it('limits reach the control group of the step', async () => {

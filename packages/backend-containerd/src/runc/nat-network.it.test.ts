@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import type { Network, SnapshotName } from '@loam/backend';
@@ -6,6 +7,7 @@ import { startContainerd, type ContainerdServer } from '@loam/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { busyboxBase, openTestBackend, testPlatform, type TestBackend } from '../testing/test-backend.ts';
+import { natNetwork } from './nat-network.ts';
 
 let server: ContainerdServer;
 let test: TestBackend;
@@ -62,6 +64,14 @@ it('a step in the NAT network has an address of its own, reaches its gateway, an
   }
   expect(steps[0]?.output).not.toBe(steps[1]?.output);
   expect(await test.leftovers()).toEqual([]);
+});
+
+it('a host without the plugins refuses before anything is made', async () => {
+  const directory = join(test.stateDirectory, 'no-plugins');
+  const network = natNetwork(directory, 'agt_x', [directory]);
+  await expect(network.connect('run')).rejects.toMatchObject({ code: 'backend.network-unsupported' });
+  expect(await network.list()).toEqual([]);
+  expect(await network.reconcile()).toBe(0);
 });
 
 it('what a crash left of it is removed by the next life', async () => {

@@ -40,14 +40,18 @@ const conflist: ConflistDocument = {
  * `(network nat)` on Linux: a bridge and host-local addresses by CNI plugins. Throws `backend.network-unsupported` at the first
  * use when the host does not have them.
  */
-export function natNetwork(directory: string, agentId: string): NetworkProvider {
+export function natNetwork(
+  directory: string,
+  agentId: string,
+  plugins: readonly string[] = pluginDirectories,
+): NetworkProvider {
   const prefix = `loam-${createHash('sha256').update(agentId).digest('hex').slice(0, 8)}-`;
   let networks: Promise<CniNetworks> | undefined;
   const open = (): Promise<CniNetworks> => {
-    networks ??= findPlugins().then(
-      (plugins) =>
+    networks ??= findPlugins(plugins).then(
+      (found) =>
         new CniNetworks({
-          conflist: new Conflist(conflist, pluginsIn(plugins)),
+          conflist: new Conflist(conflist, pluginsIn(found)),
           namespaces: namespaces(prefix),
           directory,
         }),
@@ -67,8 +71,8 @@ export function natNetwork(directory: string, agentId: string): NetworkProvider 
   };
 }
 
-async function findPlugins(): Promise<string> {
-  for (const directory of pluginDirectories) {
+async function findPlugins(directories: readonly string[]): Promise<string> {
+  for (const directory of directories) {
     const found = await access(join(directory, 'bridge')).then(
       () => true,
       () => false,
