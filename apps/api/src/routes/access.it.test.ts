@@ -214,6 +214,44 @@ describe('the web', () => {
     expect([none.statusCode, none.json<Problem>().code]).toEqual([404, 'api.no-such-endpoint']);
   });
 
+  test('the API document says of each endpoint what it answers and how it refuses, and is this one', async () => {
+    const document = (await farm.app.inject({ url: '/api/v1/openapi.json' })).json<{
+      paths: Record<string, Record<string, { summary?: string; responses: Record<string, { content?: object }> }>>;
+    }>();
+    for (const [path, methods] of Object.entries(document.paths)) {
+      for (const [method, { summary, responses }] of Object.entries(methods)) {
+        const statuses = Object.keys(responses);
+        expect([method, path, summary === undefined]).toEqual([method, path, false]);
+        expect([method, path, statuses.some((status) => status.startsWith('2'))]).toEqual([method, path, true]);
+        for (const status of ['4XX', '5XX']) {
+          expect([method, path, Object.keys(responses[status]?.content ?? {})]).toEqual([
+            method,
+            path,
+            ['application/problem+json'],
+          ]);
+        }
+        // The default answer of the document's generator: a route that forgot its own.
+        expect(responses['200']).not.toEqual({ description: 'Default Response' });
+      }
+    }
+    await expect(`${JSON.stringify(document, null, 1)}\n`).toMatchFileSnapshot('testdata/openapi.json');
+  });
+
+  test('the metrics tell what an operator asks', async () => {
+    const { body } = await farm.app.inject({ url: '/metrics' });
+    for (const name of [
+      'builds',
+      'builds_waiting',
+      'agents',
+      'attempts_lost_total',
+      'log_bytes_total',
+      'viewers',
+      'http_request_seconds',
+    ]) {
+      expect(body).toContain(`# TYPE loam_${name} `);
+    }
+  });
+
   test('the API document lists these endpoints', async () => {
     const document = (await farm.app.inject({ url: '/api/v1/openapi.json' })).json<{ paths: Record<string, object> }>();
     const endpoints = Object.entries(document.paths).flatMap(([path, methods]) =>

@@ -201,6 +201,13 @@ export function buildsRepository({ sql }: Connection) {
       return rows.map((row) => row.id);
     },
 
+    /** How many builds wait for an agent, by pool. */
+    async countWaiting(): Promise<Map<string, number>> {
+      const rows = await sql<{ pool: string; count: number }[]>`
+        select pool, count(*) as count from builds where state = 'queued' group by pool`;
+      return new Map(rows.map((row) => [row.pool, row.count]));
+    },
+
     async countByState(): Promise<Map<BuildRow['state'], number>> {
       const rows = await sql<{ state: BuildRow['state']; count: number }[]>`
         select state, count(*) as count from builds group by state`;

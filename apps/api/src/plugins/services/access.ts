@@ -72,6 +72,7 @@ export class Access {
     const { token: code, hash } = mintToken('login');
     const expiresAt = now + loginCodeMs;
     await this.#parts.db.access.createLoginCode({ hash, name, createdAt: now, expiresAt });
+    await this.#parts.db.access.audit(this.audit(name, 'login-link.created', name));
     return { code, expiresAt };
   }
 
@@ -105,6 +106,7 @@ export class Access {
     const now = this.#parts.clock.now();
     const { token: cookie, hash } = mintToken('session');
     await this.#parts.db.access.createSession({ hash, ...identity, createdAt: now, expiresAt: now + sessionMs });
+    await this.#parts.db.access.audit(this.audit(identity.name, 'session.opened', identity.tokenId ?? 'login link'));
     return { cookie, maxAgeMs: sessionMs };
   }
 }

@@ -17,6 +17,7 @@ import { Gateway } from './gateway/gateway.ts';
 import { Releaser } from './gateway/releaser.ts';
 import { Janitor } from './janitor.ts';
 import { Live } from './live/live.ts';
+import { newTally, type Tally } from './tally.ts';
 import { openSealer, type Sealer } from './sealer.ts';
 
 export interface ServiceOptions {
@@ -47,6 +48,7 @@ export interface Services {
   readonly janitor: Janitor;
   readonly live: Live;
   readonly views: Views;
+  readonly tally: Tally;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly limits: Limits;
@@ -69,6 +71,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
   const queue = await openQueue({ url: options.queueUrl, clock, logger: log });
   const bus = isAlone ? localBus() : relayBus(queue.relay);
   const views = new Views(db, clock, timing.heartbeatMs);
+  const tally = newTally();
   const access = new Access({ db, clock, ids });
   const releaser: Releaser = new Releaser({
     db,
@@ -78,10 +81,11 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     limits,
     timing,
     log,
+    tally,
     isLinked: (agentId) => gateway.link(agentId) !== undefined,
     drop: (agentId, attemptId) => gateway.drop(agentId, attemptId),
   });
-  const gateway = new Gateway({ db, logs, bus, clock, ids, timing, releaser, log });
+  const gateway = new Gateway({ db, logs, bus, clock, ids, timing, releaser, log, tally });
   const dispatcher = new Dispatcher({ db, queue, bus, gateway, clock, ids, log });
   const janitor = new Janitor({ db, queue, blobs, bus, releaser, clock, timing, log });
   const live = new Live({ db, logs, bus, clock, source: views, log });
@@ -99,6 +103,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     janitor,
     live,
     views,
+    tally,
     clock,
     ids,
     limits,

@@ -4,6 +4,8 @@ import { Type } from 'typebox';
 
 import type { Route } from '../app.ts';
 
+const octets = { description: 'The bytes.', content: { 'application/octet-stream': { schema: Type.Any() } } };
+
 export const agentBlob: Route = (app, { services }) => {
   app.get(
     '/api/v1/agent/blobs/:digest',
@@ -15,6 +17,7 @@ export const agentBlob: Route = (app, { services }) => {
         description: 'Understands `Range: bytes=FROM-` and `bytes=FROM-TO`, to go on where a download was cut off.',
         security: [{ agent: [] }],
         params: Type.Object({ digest: DigestText }),
+        response: { 200: octets, 206: octets },
       },
     },
     async (request, reply) => {

@@ -1,5 +1,7 @@
+import type { Readable } from 'node:stream';
+
 import { LoamError } from '@loam/base';
-import { DigestText } from '@loam/contracts';
+import { ContextManifest, DigestText } from '@loam/contracts';
 import { Type } from 'typebox';
 
 import type { Route } from '../app.ts';
@@ -15,6 +17,7 @@ export const agentContext: Route = (app, { services }) => {
         description: 'A `ContextManifest`, byte for byte as it was hashed.',
         security: [{ agent: [] }],
         params: Type.Object({ digest: DigestText }),
+        response: { 200: Type.Unsafe<Readable>(ContextManifest) },
       },
     },
     async ({ params: { digest } }, reply) => {

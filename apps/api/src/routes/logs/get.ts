@@ -23,7 +23,12 @@ export const getLog: Route = (app, { services }) => {
           'The log of a step run, as it was written. `loam-log-size` is its length now, `loam-log-ended` whether it is complete.',
         params: IdParams,
         querystring: Query,
-        produces: ['text/plain'],
+        response: {
+          200: {
+            description: 'The bytes.',
+            content: { 'text/plain': { schema: Type.Unsafe<string | Readable>(Type.String()) } },
+          },
+        },
       },
     },
     async ({ params: { id }, query }, reply) => {

@@ -57,7 +57,7 @@ export class AttemptTracker {
 
   /** Stores what the agent sends of an attempt from here on. */
   track(link: AgentLink, attempt: TrackedAttempt): void {
-    const { db, logs, bus, clock, log, releaser } = this.#parts;
+    const { db, logs, bus, clock, log, releaser, tally } = this.#parts;
     const { attemptId, fence } = attempt;
     const finish = (): void => {
       link.attempts.delete(attemptId);
@@ -67,7 +67,7 @@ export class AttemptTracker {
     const sink = new RecordSink(
       { attemptId, agentId: link.agentId, fence },
       attempt.ackedSeq,
-      { db, logs, bus, clock, warn: (details, message) => log.warn(details, message) },
+      { db, logs, bus, clock, tally, warn: (details, message) => log.warn(details, message) },
       {
         ack: (seq) => {
           const tracked = link.attempts.get(attemptId);

@@ -5,6 +5,7 @@ import type { FastifyBaseLogger } from 'fastify';
 
 import type { Timing } from '../../../config.ts';
 import type { Bus } from '../bus.ts';
+import type { Tally } from '../tally.ts';
 import type { Releaser } from './releaser.ts';
 
 /** What the gateway works with. */
@@ -17,4 +18,5 @@ export interface GatewayParts {
   readonly timing: Timing;
   readonly releaser: Releaser;
   readonly log: FastifyBaseLogger;
+  readonly tally: Tally;
 }

@@ -4,6 +4,7 @@ import { isUnavailable, type Applied, type Database, type Writer } from '@loam/d
 import type { LogStore } from '@loam/logs';
 
 import type { Bus } from '../bus.ts';
+import type { Tally } from '../tally.ts';
 import { foldRecords, type LogPiece } from './fold-records.ts';
 
 export interface SinkEvents {
@@ -24,6 +25,7 @@ export interface SinkParts {
   readonly logs: LogStore;
   readonly bus: Bus;
   readonly clock: Clock;
+  readonly tally: Tally;
   readonly warn: (details: object, message: string) => void;
 }
 
@@ -163,6 +165,7 @@ export class RecordSink {
     if (applied.kind === 'applied' && applied.ended) this.#isOver = true;
     this.#answer(applied, batch, lastSeq);
     if (applied.kind !== 'applied') return;
+    for (const { bytes } of logs) this.#parts.tally.logBytes += bytes.length;
     this.#parts.bus.publish('build', { id: applied.buildId, ended: applied.ended });
     for (const run of changes.stepRuns) {
       if (run.state !== 'running') this.#parts.bus.publish('log-ended', { id: run.id });

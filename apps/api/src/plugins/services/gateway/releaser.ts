@@ -5,6 +5,7 @@ import type { FastifyBaseLogger } from 'fastify';
 
 import type { Limits, Timing } from '../../../config.ts';
 import type { Bus } from '../bus.ts';
+import type { Tally } from '../tally.ts';
 
 export interface ReleaserParts {
   readonly db: Database;
@@ -14,6 +15,7 @@ export interface ReleaserParts {
   readonly limits: Limits;
   readonly timing: Timing;
   readonly log: FastifyBaseLogger;
+  readonly tally: Tally;
   /** Whether an agent is connected to this process: then it is alive, whatever the database was able to note. */
   readonly isLinked: (agentId: string) => boolean;
   /** Tells the agent, if it is here, that an attempt is no longer its. */
@@ -42,6 +44,7 @@ export class Releaser {
       maxAttempts: limits.maxAttempts,
       error,
     });
+    this.#parts.tally.attemptsLost += attempts.length;
     for (const attempt of attempts) {
       log.warn({ attemptId: attempt.id, buildId: attempt.buildId, agentId: attempt.agentId }, 'attempt lost');
       this.#parts.drop(attempt.agentId, attempt.id);
