@@ -6,7 +6,7 @@ import { buildFile, usersFile } from './runtime/host.ts';
 export interface LayerEntry {
   readonly name: string;
   readonly type?: 'file' | 'directory' | 'symlink' | 'link';
-  readonly content?: string;
+  readonly content?: string | Uint8Array;
   readonly linkname?: string;
   readonly pax?: Readonly<Record<string, string>>;
 }

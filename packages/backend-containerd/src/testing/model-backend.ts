@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { Platform, SnapshotName } from '@loam/backend';
-import { systemClock } from '@loam/base';
+import { systemClock, type Clock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
 import { baseLayer, ContainerdModel, type BaseLayerOptions, type ContainerdModelOptions } from '@loam/containerd-model';
 
 import { createContainerdBackend, type ContainerdBackend, type ContainerdBackendOptions } from '../backend.ts';
-import { createHcsDriver } from '../hcs/hcs-driver.ts';
+import { createHcsDriver, type HcsDriverOptions } from '../hcs/hcs-driver.ts';
 import { findLeftovers } from '../leftovers.ts';
 
 export const windowsPlatform: Platform = { os: 'windows', architecture: 'amd64', osVersion: '10.0.20348.1' };
@@ -22,7 +22,7 @@ export interface ModelBackend {
   readonly agentId: string;
   /** The latest life of the back end. */
   readonly backend: ContainerdBackend;
-  /** Opens another on the same data, leaving the old one as a crash would. */
+  /** Opens another on the same data, cutting the old one off as a crash would. */
   readonly crash: () => Promise<ContainerdBackend>;
   readonly leftovers: () => Promise<string[]>;
   readonly close: () => Promise<void>;
@@ -40,53 +40,85 @@ export async function openModelBackend(options: ModelBackendOptions = {}): Promi
     rootDirectory: join(directory, 'root'),
     ...options.model,
   });
-  const client = connect({ address: model.address, namespace: 'loam' });
+  const connected = (): Containerd => connect({ address: model.address, namespace: 'loam' });
+  const client = connected();
   const agentId = `agt_${randomUUID()}`;
   const stateDirectory = join(directory, 'state');
   const warnings: string[] = [];
-  const networks = fakeNetworks();
-  const open = async (): Promise<ContainerdBackend> => {
-    const own = { client, agentId, stateDirectory, clock: systemClock, randomUUID };
+  const networks = new Set<string>();
+  const lives: Life[] = [];
+  const latest = (): Life => lives.at(-1) as Life;
+  const open = async (): Promise<void> => {
+    const life = { client: connected(), isDead: false };
+    const own = { client: life.client, agentId, stateDirectory, clock: clockOf(life), randomUUID };
     const driver = await createHcsDriver({
       ...own,
-      networks,
+      networks: fakeNetworks(networks, life),
       hostVersion,
       hostProcessors: 4,
-      pipePrefix: join(directory, 'p-'),
+      pipePrefix: join(directory, `p${lives.length}-`),
       // No icacls here.
       runCommand: () => Promise.resolve(),
     });
-    return createContainerdBackend({
+    const backend = await createContainerdBackend({
       ...own,
       driver,
-      warn: (what, error) => warnings.push(`clean-up of ${what} failed: ${String(error)}`),
+      warn: (what, error) => {
+        if (!life.isDead) warnings.push(`clean-up of ${what} failed: ${String(error)}`);
+      },
       ...options.backend,
     });
+    lives.push(Object.assign(life, { backend }));
   };
-  const lives = [await open()];
-  const latest = (): ContainerdBackend => lives.at(-1) as ContainerdBackend;
+  await open();
   return {
     model,
     client,
     agentId,
     get backend() {
-      return latest();
+      return latest().backend;
     },
     async crash() {
-      lives.push(await open());
-      return latest();
+      const lost = latest();
+      lost.isDead = true;
+      lost.client.close();
+      await open();
+      return latest().backend;
     },
     async leftovers() {
-      await latest().settled();
+      const { backend } = latest();
+      await backend.settled();
       const left = await findLeftovers(client, agentId, stateDirectory);
-      return [...new Set([...left, ...(await latest().leftovers()), ...warnings])];
+      return [...new Set([...left, ...(await backend.leftovers()), ...warnings])];
     },
     async close() {
-      for (const life of lives) await life.close();
+      for (const life of lives) {
+        await life.backend.close().catch((error: unknown) => {
+          if (!life.isDead) throw error;
+        });
+        life.client.close();
+      }
       client.close();
       await model.close();
       await rm(directory, { recursive: true, force: true });
     },
+  };
+}
+
+/** One life of the agent. A dead one cannot do anything any more, though its code still runs in this process. */
+interface Life {
+  readonly client: Containerd;
+  readonly backend: ContainerdBackend;
+  isDead: boolean;
+}
+
+/** For the dead time flies, so that what waits for containerd to come back gives up at once. */
+function clockOf(life: { readonly isDead: boolean }): Clock {
+  let flownMs = 0;
+  return {
+    ...systemClock,
+    monotonic: () => systemClock.monotonic() + (life.isDead ? (flownMs += 1_500) : 0),
+    after: (ms, callback, options) => systemClock.after(life.isDead ? 0 : ms, callback, options),
   };
 }
 
@@ -110,14 +142,15 @@ export async function windowsBase(
 }
 
 /** Namespaces that are nothing but their GUIDs. They outlive a crash of the agent, as HCN's do. */
-function fakeNetworks(): NonNullable<HcsDriverOptions['networks']> {
-  const runs = new Set<string>();
+function fakeNetworks(runs: Set<string>, life: { isDead: boolean }): NonNullable<HcsDriverOptions['networks']> {
   return {
     connect: async (runId) => {
       runs.add(runId);
       return {
         namespace: randomUUID(),
-        release: async () => void runs.delete(runId),
+        release: async () => {
+          if (!life.isDead) runs.delete(runId);
+        },
       };
     },
     reconcile: async () => {

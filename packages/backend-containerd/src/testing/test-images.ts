@@ -22,6 +22,10 @@ export interface ImageParts {
   readonly config?: ImageConfig;
   readonly os?: string;
   readonly architecture?: string;
+  /** Windows: as in `10.0.20348.1`. */
+  readonly osVersion?: string;
+  /** How files become a layer; a plain tar unless given. */
+  readonly layerTar?: (files: Readonly<Record<string, string | Uint8Array>>) => Promise<Uint8Array>;
 }
 
 export const fullConfig: ImageConfig = {
@@ -41,12 +45,13 @@ export function noise(sizeBytes: number): Uint8Array {
 }
 
 export async function makeImage(parts: ImageParts): Promise<MadeImage> {
-  const tars = await Promise.all(parts.layers.map(tarOf));
+  const tars = await Promise.all(parts.layers.map(parts.layerTar ?? tarOf));
   // Every other layer is compressed, so that both kinds are pulled.
   const layers = tars.map((tar, index) => (index % 2 === 0 ? gzipSync(tar, { level: 1 }) : tar));
   const { env, user, workdir, shell } = parts.config ?? fullConfig;
   const config = json({
     os: parts.os ?? 'linux',
+    ...(parts.osVersion === undefined ? {} : { 'os.version': parts.osVersion }),
     architecture: parts.architecture ?? (process.arch === 'arm64' ? 'arm64' : 'amd64'),
     config: { Env: env.map(([name, value]) => `${name}=${value}`), User: user, WorkingDir: workdir, Shell: shell },
     rootfs: { type: 'layers', diff_ids: tars.map(sha256) },
