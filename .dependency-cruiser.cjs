@@ -15,7 +15,8 @@ const rooms = {
   containerd: { may: ['base'], because: 'it is a client for a daemon, useful alone' },
   'containerd-model': {
     may: ['base', 'backend', 'containerd'],
-    because: 'it is a server for tests: the protocol of the client, and the shell of the in-memory double as its program',
+    because:
+      'it is a server for tests: the protocol of the client, and the shell of the in-memory double as its program',
   },
   'backend-containerd': {
     may: ['base', 'backend', 'containerd'],
