@@ -1,4 +1,4 @@
-import { isLoamError, LoamError, type Digest } from '@loam/base';
+import { cancelled, isLoamError, LoamError, type Digest } from '@loam/base';
 import type { Containerd, SnapshotsApi } from '@loam/containerd';
 
 import { labels } from '../labels.ts';
@@ -40,14 +40,15 @@ export async function unpackLayer(context: Unpack, item: LayerUnpack): Promise<v
   const { client, driver, lease, signal, agentId } = context;
   const snapshots = client.snapshots(driver.snapshotter);
   const key = driver.workingKey('layer', context.randomUUID());
-  const call = { lease, signal };
+  if (signal.aborted) throw cancelled();
+  // Not given the signal: a call that is given up may have been carried out, and nobody would know of the snapshot.
   const mounts = await snapshots.prepare(
     { key, parent: item.parent ?? '', labels: { [labels.agent]: agentId, ...driver.snapshotLabels('layer') } },
-    call,
+    { lease },
   );
   try {
     const { mediaType, digest, size } = item.layer;
-    const applied = await client.diff.apply({ mediaType, digest, size }, mounts, call);
+    const applied = await client.diff.apply({ mediaType, digest, size }, mounts, { lease, signal });
     if (applied.digest !== item.diffId) {
       throw LoamError.of('backend.digest-mismatch', { reference: item.reference });
     }
