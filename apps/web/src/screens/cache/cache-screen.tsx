@@ -40,7 +40,8 @@ function Forest({ graph }: { graph: CacheGraph }) {
   const { nodes } = graph;
   const search = route.useSearch();
   const navigate = useNavigate();
-  const [kind, setKind] = useState<WeightKind>('bytes');
+  // By size, a base image of gigabytes leaves nothing to see of the steps on it.
+  const [kind, setKind] = useState<WeightKind>('count');
   const [text, setText] = useState(search.search ?? '');
   const asked = useDeferredValue(text);
   const layout = useMemo(() => layoutForest(weigh(nodes, kind)), [nodes, kind]);
@@ -86,9 +87,9 @@ function Forest({ graph }: { graph: CacheGraph }) {
             value={kind}
             onChange={(event) => setKind(event.target.value as WeightKind)}
           >
+            <option value="count">Width: number of ends</option>
             <option value="bytes">Width: size on disk</option>
             <option value="time">Width: time to rebuild</option>
-            <option value="count">Width: number of ends</option>
           </select>
         )}
         <div className="row" role="group" aria-label="View">
