@@ -36,7 +36,7 @@ async function logIn(): Promise<void> {
   await page.goto(`${farm.url}/log-in`);
   await page.getByLabel('API token').fill(farm.token);
   await page.getByRole('button', { name: 'Log in' }).click();
-  await page.getByRole('heading', { name: 'Builds' }).waitFor();
+  await page.getByRole('heading', { name: 'Builds', exact: true }).waitFor();
 }
 
 describe('the web UI on a real API', () => {
@@ -71,7 +71,7 @@ describe('the web UI on a real API', () => {
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByText('Cancelled', { exact: true }).first().waitFor();
     await page.getByRole('link', { name: 'Edit and run again' }).click();
-    await page.getByText('(shell "true")').waitFor();
+    await page.getByText('(shell "true")').first().waitFor();
     expect(complaints).toEqual([]);
   });
 
