@@ -12,6 +12,7 @@ import { BlobCache } from './farm/blob-cache.ts';
 import { FarmClient } from './farm/farm-client.ts';
 import { remoteContext } from './farm/remote-context.ts';
 import { openHost, type HostOptions } from './host.ts';
+import { giveMemoryBackWhenIdle } from './idle-memory.ts';
 import { Journals } from './journal/journals.ts';
 import type { Log } from './log.ts';
 import { engineAnswers } from './session/answers.ts';
@@ -57,6 +58,7 @@ export async function startDaemon({ host: hostOptions, farm: config, log }: Daem
     slots: config.slots,
     clock,
     log,
+    onEnded: giveMemoryBackWhenIdle(clock, () => attempts.running === 0),
     run: (journal, onRecord) =>
       runAttempt(journal, {
         engine,
