@@ -21,7 +21,10 @@ export interface Housekeeping {
 /** How often a process looks whether the beats are still there: losing the queue's data must not stop the reconciler. */
 const guardEveryMs = 30_000;
 
-/** Starts the repeated jobs: of all the processes that take part, one runs each beat. */
+/** For how long, in milliseconds, the beats wait for a process that died in the middle of one. */
+const lockDuration = 10_000;
+
+/** Starts the repeated jobs: of all the processes that take part one runs each beat, and no two beats run at once. */
 export async function startHousekeeping(
   backend: QueueBackend,
   tasks: HousekeepingTasks,
@@ -57,7 +60,8 @@ export async function startHousekeeping(
       drainDelay: backend.drainDelay,
       runRetryDelay: 1_000,
       maxStalledCount: 1_000_000,
-      concurrency: Object.keys(tasks).length,
+      lockDuration,
+      stalledInterval: lockDuration / 2,
     },
     backend.factory,
   );
@@ -70,6 +74,8 @@ export async function startHousekeeping(
   }
 
   async function restore(): Promise<void> {
+    // A scheduler makes the next beat when one begins: without a limit a slow beat would meet the next one.
+    await queue.setGlobalConcurrency(1);
     for (const [name, task] of Object.entries(tasks)) {
       const scheduler = await queue.getJobScheduler(name);
       // Setting up anew what is there would put its next beat off.
