@@ -5,6 +5,7 @@ import type { Build, BuildSummary, ListBuildsQuery, SubmitBuild } from './http/b
 import type { CacheDeletion, CacheGraph, CacheNodeDetail } from './http/cache.ts';
 import type { PageOf, Problem } from './http/common.ts';
 import { blobFrame, type ContextManifest, type ContextReceipt } from './http/contexts.ts';
+import type { AgentDoctor, AgentSelf, DoctorRequested } from './http/doctor.ts';
 import type { CheckedSpec, Plan, PlanRequest } from './http/plans.ts';
 import type { Me, StoredSecret } from './http/system.ts';
 
@@ -93,6 +94,11 @@ export function createClient(options: ClientOptions) {
       json<CacheDeletion>(`/cache/${id}`, { method: 'DELETE', query: { dryRun } }),
     agents: () => json<{ items: Agent[] }>('/agents'),
     agent: (id: string) => json<Agent>(`/agents/${encodeURIComponent(id)}`),
+    agentDoctor: (id: string) => json<AgentDoctor>(`/agents/${encodeURIComponent(id)}/doctor`),
+    requestAgentDoctor: (id: string) =>
+      json<DoctorRequested>(`/agents/${encodeURIComponent(id)}/doctor`, { method: 'POST' }),
+    /** With an agent's credential. */
+    self: (signal?: AbortSignal) => json<AgentSelf>('/agent/self', signal ? { signal } : {}),
     updateAgent: (id: string, body: { draining?: boolean; slots?: number }) =>
       json<Agent>(`/agents/${encodeURIComponent(id)}`, { method: 'PATCH', body }),
     revokeAgent: (id: string) => json<Agent>(`/agents/${encodeURIComponent(id)}/revoke`, { method: 'POST' }),

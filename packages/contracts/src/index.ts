@@ -4,6 +4,7 @@ export * from './http/builds.ts';
 export * from './http/cache.ts';
 export * from './http/common.ts';
 export * from './http/contexts.ts';
+export * from './http/doctor.ts';
 export * from './http/plans.ts';
 export * from './http/system.ts';
 export * from './live/frames.ts';

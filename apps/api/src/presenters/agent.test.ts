@@ -24,6 +24,7 @@ function row(change: Partial<AgentDetailRow> = {}): AgentDetailRow {
     running: [],
     snapshots: 0,
     snapshotBytes: 0,
+    doctor: null,
     ...change,
   };
 }

@@ -21,6 +21,7 @@ export function presentAgent(row: AgentDetailRow, times: AgentTimes): Agent {
     running: row.running,
     snapshots: row.snapshots,
     snapshotBytes: row.snapshotBytes,
+    doctor: row.doctor,
   };
 }
 

@@ -3,8 +3,10 @@ import { agentBlob } from './agent/blob.ts';
 import { agentContext } from './agent/context.ts';
 import { enrolAgent } from './agent/enrol.ts';
 import { agentLink } from './agent/link.ts';
+import { agentSelf } from './agent/self.ts';
 import { attemptSecrets } from './agent/secrets.ts';
 import { createEnrolmentToken } from './agents/create-enrolment-token.ts';
+import { getAgentDoctor, requestAgentDoctor } from './agents/doctor.ts';
 import { getAgent } from './agents/get.ts';
 import { listAgents } from './agents/list.ts';
 import { revokeAgent } from './agents/revoke.ts';
@@ -52,6 +54,8 @@ export const routes: readonly Route[] = [
   deleteCacheNode,
   listAgents,
   getAgent,
+  getAgentDoctor,
+  requestAgentDoctor,
   updateAgent,
   revokeAgent,
   createEnrolmentToken,
@@ -67,6 +71,7 @@ export const routes: readonly Route[] = [
   createLoginLink,
   followLoginLink,
   enrolAgent,
+  agentSelf,
   attemptSecrets,
   agentContext,
   agentBlob,

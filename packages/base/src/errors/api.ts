@@ -176,6 +176,11 @@ export const apiErrors = defineErrors({
     message: 'The agent {name} did not answer in time.',
     remedy: 'Try again; if it stays, look at the agent.',
   },
+  'api.agent-offline': {
+    status: 409,
+    message: 'The agent {name} is not connected.',
+    remedy: 'Start it on its host; there `loam-agent doctor` tells what keeps it from connecting.',
+  },
   'api.agent-gone': {
     status: 503,
     message: 'The agent {name} was disconnected before it answered.',

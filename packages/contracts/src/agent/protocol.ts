@@ -3,6 +3,7 @@ import { Type, type Static } from 'typebox';
 import { AgentFacts } from '../http/agents.ts';
 import { LimitsBody, StepExit, StepKind } from '../http/builds.ts';
 import { DigestText, Nullable, PublicErrorBody, StepIdText, TimeMs } from '../http/common.ts';
+import { DoctorReport } from '../http/doctor.ts';
 import { PlannedStep } from '../http/plans.ts';
 
 /** Version of this protocol. An API refuses an agent of another major version with `agent.protocol-mismatch`. */
@@ -147,6 +148,8 @@ export const AgentMessage = Type.Union([
     error: Type.Optional(PublicErrorBody),
   }),
   Type.Object({ type: Type.Literal('quarantined'), reason: Type.String() }),
+  /** Made at the start, every hour, and when the API asks for one. */
+  Type.Object({ type: Type.Literal('doctor-report'), report: DoctorReport }),
 ]);
 export type AgentMessage = Static<typeof AgentMessage>;
 
@@ -172,6 +175,8 @@ export const ApiMessage = Type.Union([
   }),
   /** Remove snapshots, children first; the agent answers with those that are gone. */
   Type.Object({ type: Type.Literal('remove'), requestId: Type.String(), steps: Type.Array(StepIdText) }),
+  /** Examine the host and send a `doctor-report`. */
+  Type.Object({ type: Type.Literal('doctor') }),
 ]);
 export type ApiMessage = Static<typeof ApiMessage>;
 

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 
 import { Nullable, TimeMs } from './common.ts';
+import { DoctorSummary } from './doctor.ts';
 
 export const AgentState = Type.Union([
   Type.Literal('online'),
@@ -44,6 +45,8 @@ export const Agent = Type.Object({
   ),
   snapshots: Type.Integer(),
   snapshotBytes: Type.Integer(),
+  /** Null until its doctor has reported. */
+  doctor: Nullable(DoctorSummary),
 });
 export type Agent = Static<typeof Agent>;
 

@@ -1,5 +1,5 @@
 import type { Connection } from '../connect.ts';
-import type { AgentFactsJson } from '../schema/json.ts';
+import type { AgentFactsJson, DoctorReportJson } from '../schema/json.ts';
 import type { agents, enrolmentTokens } from '../schema/index.ts';
 import { writeAudit, type AuditEntry } from './audit.ts';
 
@@ -7,6 +7,8 @@ export type AgentRow = typeof agents.$inferSelect;
 export type AgentDetailRow = Omit<AgentRow, 'credentialHash'> & {
   readonly snapshots: number;
   readonly snapshotBytes: number;
+  /** Of its doctor's last report. */
+  readonly doctor: { at: number; problems: number; warnings: number } | null;
   readonly running: { buildId: string; title: string | null; position: string | null; startedAt: number }[];
 };
 export type NewEnrolmentToken = Omit<typeof enrolmentTokens.$inferInsert, 'usedAt' | 'agentId'>;
@@ -21,7 +23,8 @@ export type AgentsRepository = ReturnType<typeof agentsRepository>;
 
 export function agentsRepository({ sql }: Connection) {
   const detail = sql`select a.id, a.name, a.pool, a.slots, a.capacity, a.draining, a.quarantine_reason, a.revoked_at, a.facts, a.boot_id,
-      a.link_id, a.enrolled_at, a.last_seen_at, r.snapshots, r.snapshot_bytes, l.running
+      a.link_id, a.enrolled_at, a.last_seen_at, r.snapshots, r.snapshot_bytes, l.running,
+      (select jsonb_build_object('at', d.at, 'problems', d.problems, 'warnings', d.warnings) from doctor_reports d where d.agent_id = a.id) as doctor
     from agents a
     cross join lateral (select count(*) as snapshots, coalesce(sum(size_bytes), 0)::bigint as snapshot_bytes
       from replicas where agent_id = a.id and state = 'present') r
@@ -97,6 +100,20 @@ export function agentsRepository({ sql }: Connection) {
 
     async seen(id: string, facts: AgentFactsJson, now: number): Promise<void> {
       await sql`update agents set last_seen_at = ${now}, facts = ${JSON.stringify(facts)}::jsonb where id = ${id}`;
+    },
+
+    /** Keeps a report in place of the one before. */
+    async saveDoctorReport(id: string, report: DoctorReportJson): Promise<void> {
+      const count = (status: string): number => report.findings.filter((finding) => finding.status === status).length;
+      await sql`insert into doctor_reports (agent_id, at, problems, warnings, report)
+        values (${id}, ${report.at}, ${count('problem')}, ${count('warning')}, ${JSON.stringify(report)}::jsonb)
+        on conflict (agent_id) do update set at = excluded.at, problems = excluded.problems,
+          warnings = excluded.warnings, report = excluded.report`;
+    },
+
+    async doctorReport(id: string): Promise<DoctorReportJson | undefined> {
+      const [row] = await sql<{ report: DoctorReportJson }[]>`select report from doctor_reports where agent_id = ${id}`;
+      return row?.report;
     },
 
     /** Notes that a link is gone, unless the agent has a newer one. */

@@ -1,7 +1,7 @@
 import { boolean, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
 
 import { timeMs } from './columns.ts';
-import type { AgentFactsJson } from './json.ts';
+import type { AgentFactsJson, DoctorReportJson } from './json.ts';
 
 /** A named set of agents that can run the same builds. */
 export const pools = pgTable('pools', {
@@ -36,6 +36,17 @@ export const agents = pgTable(
   },
   (table) => [uniqueIndex('agents_credential').on(table.credentialHash), index('agents_pool').on(table.pool)],
 );
+
+/** The last report of each agent's doctor. */
+export const doctorReports = pgTable('doctor_reports', {
+  agentId: text()
+    .primaryKey()
+    .references(() => agents.id),
+  at: timeMs().notNull(),
+  problems: integer().notNull(),
+  warnings: integer().notNull(),
+  report: jsonb().$type<DoctorReportJson>().notNull(),
+});
 
 export const enrolmentTokens = pgTable(
   'enrolment_tokens',

@@ -28,6 +28,23 @@ export interface LimitsJson {
   memoryBytes?: number;
 }
 
+/** What an agent's doctor found, when `at`. */
+export interface DoctorReportJson {
+  at: number;
+  durationMs: number;
+  version: string;
+  platform: string;
+  findings: {
+    id: string;
+    title: string;
+    status: 'ok' | 'warning' | 'problem' | 'skipped' | 'unknown';
+    evidence: string;
+    meaning: string;
+    remedy: string | null;
+    fixable: boolean;
+  }[];
+}
+
 export interface AgentFactsJson {
   version: string;
   hostname: string;

@@ -16,6 +16,8 @@ export interface FarmEvents {
   cancel: { readonly agentId: string; readonly attemptId: string };
   /** Something is to be removed from an agent; the process that holds its link tells it. */
   remove: { readonly agentId: string };
+  /** Somebody wants a fresh report of an agent's doctor; the process that holds its link asks it. */
+  doctor: { readonly agentId: string };
   /** An agent's credential was revoked. */
   revoked: { readonly agentId: string };
 }

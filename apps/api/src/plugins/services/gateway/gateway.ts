@@ -35,6 +35,7 @@ export class Gateway {
       const link = this.link(agentId);
       if (link !== undefined) void removeLate(parts, link);
     });
+    bus.subscribe('doctor', ({ agentId }) => this.link(agentId)?.send({ type: 'doctor' }));
     bus.subscribe('revoked', ({ agentId }) => this.#links.get(agentId)?.close(closeCodes.revoked, 'revoked'));
   }
 
@@ -156,6 +157,11 @@ export class Gateway {
         break;
       case 'quarantined':
         await this.#quarantined(link, message.reason);
+        break;
+      case 'doctor-report':
+        // By our own clock: the agent's may be what is wrong.
+        await db.agents.saveDoctorReport(link.agentId, { ...message.report, at: clock.now() });
+        bus.publish('agent', { id: link.agentId, pool: link.pool });
         break;
     }
   }
