@@ -1,12 +1,18 @@
 import { enableCompileCache } from 'node:module';
+import { isSea } from 'node:sea';
 import { setFlagsFromString } from 'node:v8';
 
 // Before anything else is loaded: half of the time that a short command takes is reading its sources.
-enableCompileCache();
-if (process.argv[2] === 'run') {
+if (!isSea()) enableCompileCache();
+const [first, second] = process.argv.slice(2);
+if (first === 'run' || (first === 'service' && second === 'run')) {
   // The daemon mostly waits: V8 must not keep the memory that a burst of log took. Only works before the heap has grown.
   setFlagsFromString('--semi-space-growth-factor=1');
   setFlagsFromString('--max-semi-space-size=2');
+  // The dispatcher of Windows services takes one of the threads for good.
+  if (process.platform === 'win32') process.env['UV_THREADPOOL_SIZE'] ??= '8';
 }
-const { runCli } = await import('./cli.ts');
-process.exitCode = await runCli(process.argv);
+// No top-level await: in the single executable this is a CommonJS script.
+void import('./cli.ts').then(async ({ runCli }) => {
+  process.exitCode = await runCli(process.argv);
+});
