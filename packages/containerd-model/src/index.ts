@@ -4,3 +4,4 @@ export type { Fault } from './faults.ts';
 export { CommitLimitError, type Program, type ProgramContext } from './programs/program.ts';
 export { runProgram } from './programs/run-program.ts';
 export { buildFile, usersFile } from './runtime/host.ts';
+export { brokenRules } from './ten-rules.ts';

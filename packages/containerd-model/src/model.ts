@@ -6,6 +6,7 @@ import { EventBus } from './event-bus.ts';
 import { Faults } from './faults.ts';
 import type { Program } from './programs/program.ts';
 import { runProgram } from './programs/run-program.ts';
+import { Recording } from './recording.ts';
 import { Router } from './router.ts';
 import type { HostFacts } from './runtime/host.ts';
 import type { ModelTask } from './runtime/model-task.ts';
@@ -49,6 +50,8 @@ export interface ContainerdModelOptions extends WindowsSnapshotterOptions {
 export class ContainerdModel {
   readonly address: string;
   readonly faults: Faults;
+  /** Every call so far. */
+  readonly recording = new Recording();
   readonly #state: ModelState;
   readonly #router: Router;
   #server: { close(): Promise<void> } | undefined;
@@ -63,7 +66,7 @@ export class ContainerdModel {
     const { clock = systemClock, version = 'v2.2.0', mutationThreshold = 100 } = options;
     this.address = options.address;
     this.faults = new Faults(clock);
-    this.#router = new Router(this.faults);
+    this.#router = new Router(this.faults, this.recording);
     const snapshotter = new WindowsSnapshotter(options);
     this.#state = new ModelState(clock, new EventBus(clock), snapshotter);
     let writes = 0;
@@ -86,6 +89,7 @@ export class ContainerdModel {
       snapshotter,
       exclusiveRootfs: !/^v?1\./.test(version),
       teardownMs: options.teardownMs ?? (() => 0),
+      onLost: (lost) => this.recording.lost.push(lost),
     });
     serveEvents(this.#router, this.#state);
   }

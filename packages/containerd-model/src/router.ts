@@ -3,6 +3,7 @@ import { handle, type GrpcHandler } from '@loam/containerd/testing';
 
 import type { Faults } from './faults.ts';
 import { fail } from './grpc-codes.ts';
+import type { OpenCall, Recording } from './recording.ts';
 
 /** What the headers of a call say (reference §1.1). */
 export interface Call {
@@ -10,6 +11,7 @@ export interface Call {
   readonly lease: string | undefined;
   /** Aborts when the client has ended the call. */
   readonly signal: AbortSignal;
+  readonly recorded: OpenCall;
 }
 
 type Method<I extends DescMessage, O extends DescMessage> = DescMethod & { readonly input: I; readonly output: O };
@@ -17,13 +19,15 @@ type Method<I extends DescMessage, O extends DescMessage> = DescMethod & { reado
 /** Services without a namespace. */
 const global = new Set(['Version', 'Introspection', 'Namespaces', 'Events']);
 
-/** Collects the methods of the server; each goes through the faults that a test has planted. */
+/** Collects the methods of the server; each call is recorded and goes through the faults that a test has planted. */
 export class Router {
   readonly handlers: GrpcHandler[] = [];
   readonly #faults: Faults;
+  readonly #recording: Recording;
 
-  constructor(faults: Faults) {
+  constructor(faults: Faults, recording: Recording) {
     this.#faults = faults;
+    this.#recording = recording;
   }
 
   unary<I extends DescMessage, O extends DescMessage>(
@@ -31,7 +35,9 @@ export class Router {
     answer: (request: MessageShape<I>, call: Call) => Promise<MessageInitShape<O>> | MessageInitShape<O>,
   ): void {
     this.stream(method, async function* (request, call) {
-      yield await answer(request, call);
+      const message = await answer(request, call);
+      call.recorded.answer = message;
+      yield message;
     });
   }
 
@@ -41,6 +47,7 @@ export class Router {
   ): void {
     this.bidi(method, async function* (requests, call) {
       for await (const request of requests) {
+        call.recorded.request = request;
         yield* answer(request, call);
         return;
       }
@@ -54,14 +61,24 @@ export class Router {
     const service = method.parent.name;
     const name = `${service}.${method.name}`;
     const faults = this.#faults;
+    const recording = this.#recording;
     const handler = handle(method, async function* (requests, { headers, signal }) {
       const namespace = headerOf(headers['containerd-namespace']) ?? '';
       if (namespace === '' && !global.has(service)) throw fail.precondition('namespace is required');
-      const call = { namespace, lease: headerOf(headers['containerd-lease']), signal };
-      await faults.before(name);
-      for await (const message of answer(requests, call)) {
-        await faults.afterWork(name);
-        yield message;
+      const lease = headerOf(headers['containerd-lease']);
+      const recorded = recording.begin(name, namespace, lease);
+      try {
+        await faults.before(name);
+        for await (const message of answer(requests, { namespace, lease, signal, recorded })) {
+          await faults.afterWork(name);
+          recording.end(recorded);
+          yield message;
+        }
+      } catch (error) {
+        recorded.error = error instanceof Error ? error.message : String(error);
+        throw error;
+      } finally {
+        recording.end(recorded);
       }
     });
     this.handlers.push(handler);

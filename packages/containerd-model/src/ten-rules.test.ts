@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import type { ContainerdModelOptions } from './index.ts';
 import { layerTar } from './base-layer.ts';
+import { brokenRules } from './ten-rules.ts';
 import {
   createRun,
   keep,
@@ -157,6 +158,7 @@ it('§0 rule 6: what a slow reader has not taken a second after the exit is lost
   await sleep(systemClock, 500);
   expect(received).toBeLessThan(20_000_000);
   await run.end();
+  expect(brokenRules(world.model.recording)).toEqual([expect.stringMatching(/^rule 6: \d+ bytes/)]);
 });
 
 it('§0 rule 7 is of Linux; here the end of input is the end of our side of the pipe', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { RunRequest, SnapshotName, TreeEntry, WorkingSnapshot } from '@loam/backend';
 import { systemClock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
-import { ContainerdModel, runProgram, type Program } from '@loam/containerd-model';
+import { brokenRules, ContainerdModel, runProgram, type Program } from '@loam/containerd-model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { createContainerdBackend, type ContainerdBackend } from '../backend.ts';
@@ -68,6 +68,7 @@ afterEach(async () => {
   client.close();
   await model.close();
   expect(left).toEqual([]);
+  expect(brokenRules(model.recording)).toEqual([]);
   expect((await readdir(directory)).filter((name) => name.startsWith('p-'))).toEqual([]);
   await rm(directory, { recursive: true });
 });

@@ -40,6 +40,8 @@ export class OutputRelay {
   #socket: net.Socket | undefined;
   #pending: Uint8Array[] = [];
   #isCut = false;
+  /** What was not through when the relay was cut. */
+  lostBytes = 0;
   #pumping: Promise<void> = Promise.resolve();
 
   /** `retryMs`: for how long a broken pipe is dialled again; 0 is for ever. */
@@ -63,6 +65,7 @@ export class OutputRelay {
     const cutOff = sleep(this.#clock, drainAfterExitMs, stop.signal).catch(() => undefined);
     await Promise.race([this.#drained(), cutOff]);
     this.#isCut = true;
+    this.lostBytes = this.#pending.reduce((sum, bytes) => sum + bytes.length, 0);
     stop.abort();
     const socket = this.#socket;
     if (socket === undefined) return;

@@ -2,6 +2,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { eventPayloadsProto, runhcsStatsProto, tasksProto, taskTypesProto } from '@loam/containerd/proto';
 
 import { fail } from '../grpc-codes.ts';
+import type { LostOutput } from '../recording.ts';
 import type { Call, Router } from '../router.ts';
 import { createContainer, ioRetryMs, jsonOf, openIo, processUrl, type ShimFacts } from '../runtime/create-task.ts';
 import { ModelProcess, type ProcessPlace } from '../runtime/model-process.ts';
@@ -13,6 +14,7 @@ import { timestamp } from '../timestamp.ts';
 
 export interface TaskServiceOptions extends ShimFacts {
   readonly teardownMs: () => number;
+  readonly onLost: (lost: LostOutput) => void;
 }
 
 const { Status } = taskTypesProto;
@@ -162,7 +164,9 @@ export function serveTasks(router: Router, state: ModelState, options: TaskServi
   });
 
   function publishExit(namespace: string, containerId: string, process: ModelProcess): void {
-    const { id, pid, exitStatus, exitedAtMs } = process;
+    const { id, pid, exitStatus, exitedAtMs, io } = process;
+    const bytes = io.stdout.lostBytes + io.stderr.lostBytes;
+    if (bytes > 0) options.onLost({ namespace, containerId, bytes });
     const body = { containerId, id, pid, exitStatus, exitedAt: timestamp(exitedAtMs) };
     events.publish(namespace, '/tasks/exit', eventPayloadsProto.TaskExitSchema, body);
   }
