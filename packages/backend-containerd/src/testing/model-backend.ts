@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import type { Platform, SnapshotName } from '@loam/backend';
 import { systemClock, type Clock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
-import { baseLayer, ContainerdModel, type BaseLayerOptions, type ContainerdModelOptions } from '@loam/containerd-model';
+import {
+  baseLayer,
+  brokenRules,
+  ContainerdModel,
+  type BaseLayerOptions,
+  type ContainerdModelOptions,
+} from '@loam/containerd-model';
 
 import { createContainerdBackend, type ContainerdBackend, type ContainerdBackendOptions } from '../backend.ts';
 import { createHcsDriver, type HcsDriverOptions } from '../hcs/hcs-driver.ts';
@@ -101,6 +107,9 @@ export async function openModelBackend(options: ModelBackendOptions = {}): Promi
       client.close();
       await model.close();
       await rm(directory, { recursive: true, force: true });
+      // Whatever a test is about, the ten rules of the reference's §0 hold in it.
+      const broken = brokenRules(model.recording);
+      if (broken.length > 0) throw new Error(broken.join('\n'));
     },
   };
 }
