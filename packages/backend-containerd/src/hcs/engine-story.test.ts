@@ -1,100 +1,23 @@
-import { createHash } from 'node:crypto';
-
-import { systemClock, type Digest } from '@loam/base';
-import { baseLayer } from '@loam/containerd-model';
-import { manifestContext } from '@loam/context';
-import { createEngine, memoryLogSpool, type BuildEvent, type Engine } from '@loam/engine';
-import { parseSpec } from '@loam/spec';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { openModelBackend, windowsPlatform, type ModelBackend } from '../testing/model-backend.ts';
-import { dockerSave, makeImage } from '../testing/test-images.ts';
+import type { ModelBackend } from '../testing/model-backend.ts';
+import { nano, openModelEngine, type BuildOptions, type Built, type ModelEngine } from '../testing/model-engine.ts';
 
 // The article's flow, through the engine: fetch, run, commit, next step, with the network and without, copies, two stages,
 // secrets, a cache, a cancellation and a crash. On a model of Windows containerd, which proves nothing about Windows.
-const nano = 'mcr.example.org/windows/nanoserver:ltsc2022';
 let test: ModelBackend;
-let engine: Engine;
+let opened: ModelEngine;
 
 beforeEach(async () => {
-  test = await openModelBackend({ model: { mutationThreshold: 1 }, backend: { killGraceMs: 100 } });
-  const image = await makeImage({
-    layers: [{}],
-    layerTar: () => baseLayer(),
-    os: 'windows',
-    architecture: 'amd64',
-    osVersion: windowsPlatform.osVersion ?? '',
-    config: { env: [['Path', 'C:\\Windows\\System32']], user: 'ContainerUser', workdir: undefined, shell: undefined },
-  });
-  await test.backend.fetcher.importArchive(dockerSave(image, nano), {});
-  engine = openEngine();
+  opened = await openModelEngine();
+  test = opened.test;
 });
 afterEach(async () => {
-  await engine.idle();
-  const left = await test.leftovers();
-  await test.close();
-  expect(left).toEqual([]);
+  expect(await opened.close()).toEqual([]);
 });
 
-function openEngine(): Engine {
-  const { store, sandbox, fetcher } = test.backend;
-  const platform = { os: 'windows', architecture: 'amd64' } as const;
-  return createEngine({ store, sandbox, fetcher, platform, clock: systemClock, logs: memoryLogSpool() });
-}
-
-interface Built {
-  readonly kind: string;
-  readonly error?: unknown;
-  /** `POSITION OUTCOME` of each step. */
-  readonly ended: string[];
-  readonly log: string;
-  readonly snapshot: string;
-}
-
-async function build(
-  text: string,
-  options: { files?: Record<string, string>; signal?: AbortSignal; onLog?: (text: string) => void } = {},
-): Promise<Built> {
-  const { spec, diagnostics } = parseSpec(text);
-  if (!spec) throw new Error(JSON.stringify(diagnostics));
-  const events: BuildEvent[] = [];
-  const log = (): string =>
-    events.map((event) => (event.type === 'step-log' ? Buffer.from(event.bytes).toString() : '')).join('');
-  const outcome = await engine.build(
-    {
-      spec,
-      context: filesContext(options.files ?? {}),
-      secrets: new Map([['token', new TextEncoder().encode('s3cret')]]),
-      limits: {},
-      owner: 'story',
-    },
-    (event) => {
-      events.push(event);
-      options.onLog?.(log());
-    },
-    options.signal ?? new AbortController().signal,
-  );
-  return {
-    kind: outcome.kind,
-    ...(outcome.kind === 'failed' ? { error: outcome.error } : {}),
-    ended: events.flatMap((event) => (event.type === 'step-ended' ? [`${event.position} ${event.outcome}`] : [])),
-    log: log(),
-    snapshot: outcome.kind === 'succeeded' ? outcome.snapshot : '',
-  };
-}
-
-function filesContext(files: Record<string, string>) {
-  const bytes = new Map(Object.entries(files).map(([path, text]) => [path, new TextEncoder().encode(text)]));
-  const entries = [...bytes].map(([path, content]) => ({
-    kind: 'file' as const,
-    path,
-    sizeBytes: content.length,
-    mode: 0o644,
-    digest: `sha256:${createHash('sha256').update(content).digest('hex')}` as Digest,
-  }));
-  return manifestContext(entries, async function* (file) {
-    yield bytes.get(file.path) ?? new Uint8Array();
-  });
+function build(spec: string, options: BuildOptions = {}): Promise<Built> {
+  return opened.build(spec, { secrets: { token: 's3cret' }, ...options });
 }
 
 const story = String.raw`
@@ -166,8 +89,7 @@ it('a crash of the agent in the middle of a step leaves nothing that reconcile d
   const report = await reborn.store.reconcile();
   expect(report).toMatchObject({ tasks: 1, containers: 1, workingSnapshots: 1, leases: 1, networks: 1 });
   await lost.catch(() => undefined);
-  await engine.idle();
-  engine = openEngine();
+  await opened.reopen();
   const next = await build(spec.replace('ping -n 100 127.0.0.1', 'type C:\\\\one.txt'));
   expect(next.log).toContain('one\r\n');
   expect(next.ended.filter((line) => line.endsWith(' hit')).length).toBeGreaterThan(0);
