@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-it('one holder at a time, under whatever name the directory goes; the second is told the pid of the first', async () => {
+it('vectors (6): one holder at a time, under whatever name the directory goes; the second is told the pid of the first', async () => {
   const lock = await lockStateDirectory(directory);
   const alias = join(directory, 'alias');
   await symlink(directory, alias);

@@ -137,7 +137,7 @@ describe('query', () => {
 });
 
 describe('the digest index', () => {
-  it('a file is hashed once: with stamp unchanged its digest comes from the index, also in another process', async () => {
+  it('vectors (9): a file is hashed once: with stamp unchanged its digest comes from the index, also in another process', async () => {
     await put('big', 'content');
     await entries('big');
     // Seen only if the index is believed: nobody read the file to find this digest.

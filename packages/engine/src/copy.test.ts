@@ -40,7 +40,7 @@ describe('copy from the project', () => {
     expect(await lines('opt')).toEqual(['1000:1001 755 opt/', '1000:1001 755 opt/a/', '1000:1001 644 opt/a/b = x']);
   });
 
-  it('existing destination parents keep owner, mode and time, for whoever copies', async () => {
+  it('vectors (1): existing destination parents keep owner, mode and time, for whoever copies', async () => {
     const base = linuxImageTree();
     base.makeDirectories('data/in', { uid: 7, gid: 8, mode: 0o2770, mtimeMs: 1_000_000_000_000 });
     const world = makeWorld({ base });
@@ -139,7 +139,7 @@ describe('copy from the project', () => {
     ).toMatch(/^engine.copy-conflict/);
   });
 
-  it('mode and content are part of the id, time is not', async () => {
+  it('vectors (2): mode and content are part of the id, time is not', async () => {
     const world = makeWorld();
     const ids = async (files: Record<string, string>): Promise<unknown> =>
       (await copied(world, '(copy (src f) (dst /f))', files)).end('1')?.stepId;

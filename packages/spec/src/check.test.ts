@@ -17,7 +17,7 @@ describe('warnings', () => {
     expect(codes(pinned)).toEqual([]);
   });
 
-  test('backslashes of a Windows path that read as escapes', () => {
+  test('vectors (7): backslashes of a Windows path that read as escapes', () => {
     expect(warnings('(run (shell "cd C:\\temp\\new"))')).toEqual(['lint.path-escape C:\\t']);
     expect(warnings('(run (shell "mkdir C:\\obuilder\\bin"))')).toEqual(['lint.path-escape C:\\obuilder\\b']);
     expect(warnings('(run (shell "C:\\\\temp\\new"))')).toEqual(['lint.path-escape C:\\\\temp\\n']);

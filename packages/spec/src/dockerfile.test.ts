@@ -45,7 +45,7 @@ describe('Dockerfiles recorded from OBuilder', () => {
   }
 });
 
-describe('where OBuilder is wrong', () => {
+describe('vectors (8): where OBuilder is wrong', () => {
   test('every line of a comment is a comment', () => {
     expect(lines('(comment "one\\nRUN two\\r\\nthree")', 'unix')).toEqual(['# one', '# RUN two', '# three']);
   });

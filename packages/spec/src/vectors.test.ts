@@ -66,7 +66,7 @@ function printedOf({ printed_mach, printed, printed_hum, ops }: Recorded) {
   return { printed_mach, printed, printed_hum, ops };
 }
 
-test('a gid may stand before the uid, and is printed after it', () => {
+test('vectors (7): a gid may stand before the uid, and is printed after it', () => {
   const { spec } = parseSpec('((from x) (user (gid 1) (uid 2)))');
   expect(spec?.ops.map(printOp)).toEqual(['(user (uid 2) (gid 1))']);
 });

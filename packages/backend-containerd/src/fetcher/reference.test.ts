@@ -4,7 +4,7 @@ import { parseReference } from './reference.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 
-describe('parseReference', () => {
+describe('parseReference (§11.2 #15)', () => {
   it.each([
     ['busybox', 'docker.io/library/busybox:latest'],
     ['busybox:1.36', 'docker.io/library/busybox:1.36'],

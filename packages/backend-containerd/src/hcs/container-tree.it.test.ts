@@ -72,7 +72,7 @@ async function content(entry: TreeEntry | undefined): Promise<string> {
 }
 
 describe('a tree that is read through a container', () => {
-  it('defect 11.2#2, vectors (10): gives a file with its content, and what it is, as often as asked', async () => {
+  it('§11.2 #2, vectors (10) copy from build: gives a file with its content, and what it is, as often as asked', async () => {
     const { path, entry } = await tree.resolve('src/a.txt');
     expect(path).toBe('src/a.txt');
     expect(entry).toMatchObject({ kind: 'file', sizeBytes: 5, mode: 0o644, mtimeMs: 1_700_000_000_000, uid: 0 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { describeExitCode, lostTask, saysOutOfMemory } from './exit-codes.ts';
 
-describe('exit codes (defect 11.2#22)', () => {
+describe('exit codes (§11.2 #22)', () => {
   it.each([
     [3221225477, '0xC0000005 (access violation'],
     [3221225781, '0xC0000135 (a DLL was not found'],

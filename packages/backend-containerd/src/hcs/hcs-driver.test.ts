@@ -146,7 +146,7 @@ async function run(base: SnapshotName, options: Partial<RunRequest> = {}, signal
 }
 
 describe('a step on the model', () => {
-  it('rule 1, defect 11.2#25: runs on a snapshot of its own, and its children see what it wrote', async () => {
+  it('rule 1, §11.2 #25: runs on a snapshot of its own, and its children see what it wrote', async () => {
     const base = await baseImage();
     await step(base, 'run', async (working) => {
       const argv = ['cmd', '/S', '/C', 'echo made> C:\\src\\b.txt'];
@@ -172,14 +172,14 @@ describe('a step on the model', () => {
     });
   });
 
-  it('defect 11.2#17: a Unix user is refused before anything is made', async () => {
+  it('§11.2 #17: a Unix user is refused before anything is made', async () => {
     const base = await baseImage();
     await expect(run(base, { user: { kind: 'id', uid: 1000, gid: 1000 } })).rejects.toMatchObject({
       code: 'backend.unix-user',
     });
   });
 
-  it('defect 11.2#22: a crash is told with its meaning, lack of memory as such, and what the host lost as an error', async () => {
+  it('§11.2 #22: a crash is told with its meaning, lack of memory as such, and what the host lost as an error', async () => {
     const base = await baseImage();
     const exits = async (code: number, options: Partial<RunRequest> = {}): Promise<unknown> => {
       program = () => Promise.resolve(code);
@@ -191,7 +191,7 @@ describe('a step on the model', () => {
     await expect(exits(0xffffffff)).rejects.toMatchObject({ code: 'backend.task-lost' });
   });
 
-  it('defect 11.2#23: is cancelled politely first, then for good, and nothing runs afterwards', async () => {
+  it('§11.2 #23, vectors (10) kill: is cancelled politely first, then for good, and nothing runs afterwards', async () => {
     const base = await baseImage();
     const heard: string[] = [];
     program = ({ signal, onConsoleEvent }) => {
@@ -208,7 +208,7 @@ describe('a step on the model', () => {
     expect(model.faults.calls.filter((call) => call === 'Tasks.Kill')).toHaveLength(2);
   });
 
-  it('defect 11.2#1: has its secrets as files while it runs, and they are gone afterwards, failed or not', async () => {
+  it('§11.2 #1: has its secrets as files while it runs, and they are gone afterwards, failed or not', async () => {
     const base = await baseImage();
     const secrets = [{ target: 'C:\\secrets\\key', value: new TextEncoder().encode('hunter2') }];
     const argv = ['cmd', '/S', '/C', 'type C:\\secrets\\key'];
@@ -222,7 +222,7 @@ describe('a step on the model', () => {
     expect(await backend.leftovers()).toEqual([]);
   });
 
-  it('defect 11.2#9: that a crash left is removed by the next life, and what others have is not', async () => {
+  it('§11.2 #9, vectors (10) start-up: that a crash left is removed by the next life, and what others have is not', async () => {
     const base = await baseImage();
     const root = { 'containerd.io/gc.root': 'x' };
     await client
@@ -258,7 +258,7 @@ describe('what a run is given', () => {
     return { spec: host.spec, runtimeOptions: host.runtimeOptions };
   }
 
-  it('a network of its own when it asks for one, by either name, and none when it does not', async () => {
+  it('vectors (10) networks: a network of its own when it asks for one, by either name, and none when it does not', async () => {
     for (const network of ['host', 'nat'] as const) {
       expect((await prepared({ network })).spec).toHaveProperty('windows.network.networkNamespace', namespace);
     }
@@ -287,7 +287,7 @@ it('rule 1: a namespace with "extract" in it is refused', async () => {
   other.close();
 });
 
-it('defect 11.2#26: free space is that of the volume of the snapshots', async () => {
+it('§11.2 #26: free space is that of the volume of the snapshots', async () => {
   expect(await driver.snapshotVolume()).toContain(join(directory, 'root'));
   expect((await backend.store.disk()).totalBytes).toBeGreaterThan(0);
 });

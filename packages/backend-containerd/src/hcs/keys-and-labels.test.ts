@@ -32,7 +32,7 @@ describe('keys of working snapshots', () => {
   });
 });
 
-describe('the size of the scratch disk (defect 11.2#20)', () => {
+describe('the size of the scratch disk (§11.2 #20)', () => {
   it.each(['v1.7.7', '1.7.34-rc1', 'v2.0.0', '2.3.4+unknown', 'v10.0.0'])('is given in bytes to %s', (version) => {
     expect(scratchLabels(version, 50 * 2 ** 30)).toEqual({
       'containerd.io/snapshot/windows/rootfs.sizebytes': '53687091200',

@@ -98,7 +98,7 @@ describe('a Windows layer', () => {
     }
   });
 
-  it('vectors (10): its names are separated by "/" only', async () => {
+  it('vectors (10) tar names: its names are separated by "/" only', async () => {
     await expect(tarOf(file('a\\b', ''))).rejects.toMatchObject({ code: 'backend.names-unsupported' });
   });
 

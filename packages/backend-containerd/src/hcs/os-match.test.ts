@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { choosePlatform } from '../fetcher/platform-match.ts';
 import { describeHost, isolationFor, rankWindowsVersion } from './os-match.ts';
 
-describe('which image runs on which host (defect 11.2#14)', () => {
+describe('which image runs on which host (§11.2 #14)', () => {
   it.each([
     // host, image, process, process or Hyper-V
     ['10.0.17763', '10.0.17763.5000', 'process', 'process'],

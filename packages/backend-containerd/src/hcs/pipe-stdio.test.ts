@@ -54,7 +54,7 @@ describe('stdio over pipes', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('defect 11.2#22: keeps both outputs apart, and has ended when both have', async () => {
+  it('§11.2 #22: keeps both outputs apart, and has ended when both have', async () => {
     const stdio = await listen();
     const [stdout, stderr] = await Promise.all([dial(stdio.stdout), dial(stdio.stderr)]);
     stdout.end('out');

@@ -25,7 +25,7 @@ afterEach(() => rm(root, { recursive: true }));
 const value = new TextEncoder().encode('hunter2');
 
 describe('secrets on Windows', () => {
-  it('defect 11.2#1, vectors (10): are mounted read-only, from files that were restricted before they had content', async () => {
+  it('§11.2 #1, vectors (10) secrets: are mounted read-only, from files that were restricted before they had content', async () => {
     const mounts = await secrets.write('run-1', [{ target: 'C:\\s\\a', value }], 'ContainerUser');
     expect(mounts).toEqual([{ source: join(root, 'secrets', 'run-1', '0'), target: 'C:\\s\\a', readonly: true }]);
     expect(await readFile(mounts[0]?.source ?? '', 'utf8')).toBe('hunter2');

@@ -60,7 +60,7 @@ describe('buildWindowsSpec', () => {
     );
   });
 
-  it('rule 4, defect 11.2#19: has no layerFolders, and nothing else that a schema of its own would refuse', () => {
+  it('rule 4, §11.2 #19: has no layerFolders, and nothing else that a schema of its own would refuse', () => {
     for (const input of [plain, everything]) {
       expect(isSpec(buildWindowsSpec(input)), JSON.stringify(isSpec.errors)).toBe(true);
     }
@@ -68,7 +68,7 @@ describe('buildWindowsSpec', () => {
     expect(isSpec(withLayers)).toBe(false);
   });
 
-  it('rule 10, defect 11.2#18: has annotations although empty, and mounts of type "" with ro or rw', () => {
+  it('rule 10, §11.2 #18: has annotations although empty, and mounts of type "" with ro or rw', () => {
     expect(buildWindowsSpec(plain)).toHaveProperty('annotations', {});
     expect(build(everything).mounts.map(({ type, options }) => [type, ...options])).toEqual([
       ['', 'rw'],
@@ -81,7 +81,7 @@ describe('buildWindowsSpec', () => {
     expect(build(everything).windows.network).toHaveProperty('networkNamespace', everything.networkNamespace);
   });
 
-  it('defect 11.2#20: limits processors by whole ones or by a share of the host, never both, and memory', () => {
+  it('§11.2 #20: limits processors by whole ones or by a share of the host, never both, and memory', () => {
     const cpu = (input: Partial<WindowsSpecInput>): object | undefined => build(input).windows.resources.cpu;
     expect(cpu({ limits: { cpus: 2 } })).toEqual({ count: 2 });
     expect(cpu({ limits: { cpus: 100 } })).toEqual({ count: 8 });
@@ -149,7 +149,7 @@ describe('the command', () => {
 });
 
 describe('the environment', () => {
-  it('vectors (10): has a name once, whatever its case, and the last one wins', () => {
+  it('vectors (10) Path: has a name once, whatever its case, and the last one wins', () => {
     expect(build(everything).process.env).toEqual(['A=1', 'PATH=C:\\tools;C:\\Windows']);
   });
 
@@ -174,7 +174,7 @@ describe('the user', () => {
     { kind: 'id', uid: 0, gid: 0 },
     { kind: 'name', name: '1000:1000' },
     { kind: 'name', name: '0' },
-  ] as const)('defect 11.2#17, vectors (10): a Unix user is refused: %j', (user) => {
+  ] as const)('§11.2 #17, vectors (10) unix user: a Unix user is refused: %j', (user) => {
     expect(() => windowsUser(user)).toThrow(expect.objectContaining({ code: 'backend.unix-user' }));
   });
 });

@@ -23,7 +23,7 @@ describe('mountCommand', () => {
     expect(unsynced([mount])[0]?.options).toContain('volatile');
   });
 
-  it('takes 400 layers and refuses, before mount(8) cuts them off, more than a page of options', () => {
+  it('vectors (5): takes 400 layers and refuses, before mount(8) cuts them off, more than a page of options', () => {
     const lower = (count: number): string => Array.from({ length: count }, (_, index) => `${at}/${index}/fs`).join(':');
     const mount = (count: number) => ({
       type: 'overlay',

@@ -28,7 +28,7 @@ describe('paths on Linux', () => {
 });
 
 describe('paths on Windows', () => {
-  it('get the drive of the working directory, and back slashes', () => {
+  it('vectors (10) workdir: get the drive of the working directory, and back slashes', () => {
     const cases = [
       ['C:\\', 'a', 'C:\\a'],
       ['C:\\a', 'b/c/', 'C:\\a\\b\\c'],
@@ -42,7 +42,7 @@ describe('paths on Windows', () => {
     for (const [workdir, path, expected] of cases) expect(windowsRules.absolute(workdir, path)).toBe(expected);
   });
 
-  it('are directories for a copy when they end in either slash, and lie in the tree without drive', () => {
+  it('vectors (10) out: are directories for a copy when they end in either slash, and lie in the tree without drive', () => {
     expect(windowsRules.destination('C:\\w', 'C:\\out\\')).toEqual({ path: 'C:\\out', isDirectory: true });
     expect(windowsRules.destination('C:\\w', 'out/')).toEqual({ path: 'C:\\w\\out', isDirectory: true });
     expect(windowsRules.destination('C:\\w', 'out')).toEqual({ path: 'C:\\w\\out', isDirectory: false });
