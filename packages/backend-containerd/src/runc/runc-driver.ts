@@ -11,6 +11,7 @@ import type { HostRun, PlatformDriver, RunPreparation } from '../platform-driver
 import type { TarItem } from '../tar/tar-writer.ts';
 import { tarHeaderOf } from '../tar/tar-writer.ts';
 import { explainStartFailure } from '../sandbox/start-failure.ts';
+import { favourCgroupMoves } from './cgroup-moves.ts';
 import { detectHostFeatures, hasProcesses, wasOutOfMemory } from './host-features.ts';
 import { FifoPool } from './fifo-pool.ts';
 import { FifoStdio } from './fifo-stdio.ts';
@@ -47,6 +48,7 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
   const secrets = new SecretFiles(`${options.agentId} ${stateDirectory}`);
   const names = new NameFiles(join(stateDirectory, 'names'));
   const features = detectHostFeatures();
+  const cgroupMoves = favourCgroupMoves(join(stateDirectory, 'cgroup-moves'));
   const nat = natNetwork(join(stateDirectory, 'networks'), options.agentId);
   let volume: Promise<string> | undefined;
 
@@ -176,6 +178,7 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
     explainStartFailure,
     runToMend: () => undefined,
     explainExit: () => undefined,
+    lastResort: undefined,
     whileCommitting: (commit) => commit(),
     async makeCacheDirectory(directory, owner, mode) {
       await mkdir(directory);
@@ -205,6 +208,9 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
     async close() {
       await fifos.close();
       await secrets.removeAll();
+      await (
+        await cgroupMoves
+      )();
     },
   };
 }
