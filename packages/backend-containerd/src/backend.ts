@@ -1,7 +1,6 @@
 import { getServers } from 'node:dns';
 import { mkdir } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
-import { join } from 'node:path';
 
 import type { Fetcher, Sandbox, Store } from '@loam/backend';
 import type { Clock } from '@loam/base';
@@ -11,9 +10,9 @@ import { CleanupQueue } from './cleanup-queue.ts';
 import { ContainerdFetcher } from './fetcher.ts';
 import type { RegistriesConfig } from './fetcher/registry-config.ts';
 import type { PlatformDriver } from './platform-driver.ts';
-import { HcnNetworks } from './hcs/hcn/hcn-networks.ts';
 import { openKoffiHcn } from './hcs/hcn/koffi-hcn.ts';
 import { createHcsDriver, type HcsOptions } from './hcs/hcs-driver.ts';
+import { windowsNetworks } from './hcs/windows-networks.ts';
 import { createRuncDriver } from './runc/runc-driver.ts';
 import { ContainerdSandbox } from './sandbox.ts';
 import { ContainerdStore } from './store.ts';
@@ -90,13 +89,14 @@ export async function createContainerdBackend(options: ContainerdBackendOptions)
 async function hostDriver(options: ContainerdBackendOptions): Promise<PlatformDriver> {
   if (process.platform === 'linux') return createRuncDriver(options);
   if (process.platform !== 'win32') throw new Error(`there is no platform driver for ${process.platform}`);
-  const { agentId, stateDirectory, randomUUID } = options;
-  const networks = new HcnNetworks({
+  const { agentId, stateDirectory, randomUUID, windows = {} } = options;
+  const networks = windowsNetworks({
+    settings: windows.network ?? {},
     openApi: () => openKoffiHcn(),
     agentId,
     randomUUID,
-    directory: join(stateDirectory, 'networks'),
-    dnsServers: getServers().filter((address) => isIPv4(address) && !address.startsWith('127.')),
+    stateDirectory,
+    hostDnsServers: getServers().filter((address) => isIPv4(address) && !address.startsWith('127.')),
   });
-  return createHcsDriver({ ...options, ...options.windows, networks });
+  return createHcsDriver({ ...options, ...windows, ...(networks && { networks }) });
 }

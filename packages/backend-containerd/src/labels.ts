@@ -7,6 +7,8 @@ export const labels = {
   reference: 'loam.reference',
   platform: 'loam.platform',
   resolvedAt: 'loam.resolved-at',
+  /** On the layers of an image that names one: what they are made for. */
+  osVersion: 'loam.os-version',
   /** The top snapshot of an image. */
   chain: 'loam.chain',
 } as const;

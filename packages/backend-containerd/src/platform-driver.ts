@@ -23,13 +23,17 @@ export interface PlatformDriver {
 
   /** The key of a working snapshot. Windows reads the purpose from it (reference §3.2). */
   workingKey(purpose: Purpose, unique: string): string;
-  snapshotLabels(purpose: Purpose): Readonly<Record<string, string>>;
+  /** `scratchBytes` is how much a step may write, where the platform can limit that. */
+  snapshotLabels(purpose: Purpose, scratchBytes?: number): Readonly<Record<string, string>>;
   /** A layer's entries as the platform's differ wants them in a tar. */
   layerItems(entries: AsyncIterable<TreeEntry>): AsyncIterable<TarItem>;
   /** Puts a layer onto a working snapshot without a tar, where the host can; otherwise undefined. */
   readonly writeLayer: ((mounts: readonly Mount[], layer: LayerWrite) => Promise<void>) | undefined;
-  /** Reads a view. `close` of the reader undoes what this did, not the view. */
-  openTree(key: string, mounts: readonly Mount[]): Promise<TreeReader>;
+  /**
+   * Reads a view. `close` of the reader undoes what this did, not the view. `osVersion` looks up that of its base image;
+   * it gives undefined where that is not known.
+   */
+  openTree(key: string, mounts: readonly Mount[], osVersion: () => Promise<string | undefined>): Promise<TreeReader>;
 
   /** Makes everything on the host that one run needs. What it made is undone by the run's `release`, or here when it throws. */
   prepareRun(run: RunPreparation): Promise<HostRun>;
@@ -39,6 +43,8 @@ export interface PlatformDriver {
   runToMend(request: RunRequest, error: unknown): RunRequest | undefined;
   /** What an exit status says beyond its number: a failure that is not the step's, or its meaning. */
   explainExit(exitStatus: number): LoamError | string | undefined;
+  /** Ends a container that the runtime could not end, by other means of the host; undefined where there are none. */
+  readonly lastResort: ((id: string) => Promise<void>) | undefined;
   /** Commits a snapshot in its turn, where commits hold each other up. */
   whileCommitting<T>(commit: () => Promise<T>): Promise<T>;
   /** A directory for a cache, with its owner. */

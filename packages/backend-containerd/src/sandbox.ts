@@ -66,7 +66,15 @@ export class ContainerdSandbox implements Sandbox {
         place.arrived();
         throw error;
       });
-    const termination = new Termination({ ...this.#options, id, host, signal, timeoutMs: request.timeoutMs });
+    const { lastResort } = driver;
+    const termination = new Termination({
+      ...this.#options,
+      id,
+      host,
+      signal,
+      timeoutMs: request.timeoutMs,
+      lastResort,
+    });
     let taskMade = false;
     let isOver = false;
     try {

@@ -9,6 +9,7 @@ import type {
   CacheRequest,
   DiskUsage,
   Lease,
+  PrepareOptions,
   Purpose,
   ReconcileReport,
   Snapshot,
@@ -94,14 +95,19 @@ export class ContainerdStore implements Store {
     return { totalBytes: bsize * blocks, freeBytes: bsize * bavail };
   }
 
-  async prepare(parent: SnapshotName | null, purpose: Purpose, lease: Lease): Promise<WorkingSnapshot> {
+  async prepare(
+    parent: SnapshotName | null,
+    purpose: Purpose,
+    lease: Lease,
+    { scratchBytes }: PrepareOptions = {},
+  ): Promise<WorkingSnapshot> {
     const { driver, agentId, randomUUID, mounts } = this.#options;
     const key = driver.workingKey(purpose, randomUUID());
     const prepared = this.#snapshots.prepare(
       {
         key,
         parent: parent ?? '',
-        labels: { [labels.agent]: agentId, [labels.purpose]: purpose, ...driver.snapshotLabels(purpose) },
+        labels: { [labels.agent]: agentId, [labels.purpose]: purpose, ...driver.snapshotLabels(purpose, scratchBytes) },
       },
       { lease: lease.id },
     );
@@ -176,7 +182,7 @@ export class ContainerdStore implements Store {
     );
     let reader: TreeReader;
     try {
-      reader = await driver.openTree(key, mounts);
+      reader = await driver.openTree(key, mounts, () => this.#osVersion(name));
     } catch (error) {
       await this.#removeKey(key);
       throw error;
@@ -222,6 +228,17 @@ export class ContainerdStore implements Store {
       if (isLoamError(error, 'containerd.not-found')) return undefined;
       throw error;
     }
+  }
+
+  /** What the image at the bottom of a snapshot is made for, as the fetcher noted it on its layers. */
+  async #osVersion(name: string): Promise<string | undefined> {
+    for (let at = name; at !== '';) {
+      const info = await this.#info(at);
+      const version = info?.labels[labels.osVersion];
+      if (info === undefined || version !== undefined) return version;
+      at = info.parent;
+    }
+    return undefined;
   }
 
   async #removeKey(key: string): Promise<void> {

@@ -27,6 +27,7 @@ export type {
   CacheSharing,
   DiskUsage,
   Lease,
+  PrepareOptions,
   Purpose,
   ReconcileReport,
   Snapshot,

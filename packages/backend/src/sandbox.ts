@@ -18,10 +18,15 @@ export interface SecretFile {
 /** `none`: no interface but loopback. `host`: the host's network (on Windows a NAT endpoint). `nat`: a private address behind NAT. */
 export type Network = 'none' | 'host' | 'nat';
 
+/** What holds a step within bounds. None of it is part of a step's id. */
 export interface Limits {
   /** Processor time per wall-clock time: 1.5 is one and a half processors. */
   readonly cpus?: number;
   readonly memoryBytes?: number;
+  /** How large the disk is that a step writes to; only on Windows, and not below its own size of 20 GB. */
+  readonly scratchBytes?: number;
+  /** How a step's container is kept apart from its host; only on Windows, and only as far as the agent allows it. */
+  readonly isolation?: 'process' | 'hyperv';
 }
 
 export interface RunRequest {

@@ -108,7 +108,12 @@ export interface Store {
   disk(): Promise<DiskUsage>;
 
   /** A writable snapshot on `parent`. Throws `backend.snapshot-missing` when the parent is gone. */
-  prepare(parent: SnapshotName | null, purpose: Purpose, lease: Lease): Promise<WorkingSnapshot>;
+  prepare(
+    parent: SnapshotName | null,
+    purpose: Purpose,
+    lease: Lease,
+    options?: PrepareOptions,
+  ): Promise<WorkingSnapshot>;
   /**
    * Puts a layer onto a working snapshot of purpose `layer`. Entries come parents before children; a directory entry for an
    * existing directory sets its metadata and keeps its content; parents that no entry names must exist.
@@ -133,6 +138,11 @@ export interface Store {
   removeCache(id: string): Promise<void>;
 
   close(): Promise<void>;
+}
+
+export interface PrepareOptions {
+  /** How large what is written may get. Only where snapshots are disks (Windows), which grow to no less than the platform's own size. */
+  readonly scratchBytes?: number | undefined;
 }
 
 export interface ApplyOptions {

@@ -155,7 +155,7 @@ describe('a step in flight', () => {
     world.sandbox.run = async (_request, _io, signal) => {
       entered.open();
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-      throw LoamError.of('backend.will-not-die', {});
+      throw LoamError.of('backend.will-not-die', { container: 'c', how: 'killed 60 s ago' });
     };
     const build = world.build(spec, { signal: cancel.signal });
     await entered.opened;

@@ -20,6 +20,8 @@ export interface CniNetworksOptions {
   readonly namespaces: NamespaceMaker;
   /** For what was answered to each run, which plugins want to see when they undo it. */
   readonly directory: string;
+  /** Looks whether the network really is as the plugins say. Throws when it is not. */
+  readonly check?: (attachment: Attachment, result: CniResult | undefined) => Promise<void>;
 }
 
 const interfaceName = 'eth0';
@@ -33,13 +35,14 @@ export class CniNetworks implements NetworkProvider {
   }
 
   async connect(runId: string): Promise<RunNetwork> {
-    const { conflist, namespaces } = this.#options;
+    const { conflist, namespaces, check } = this.#options;
     // On disk before it is used, so that after a crash somebody knows what to undo (reference §6.4).
     await this.#write(runId, {});
     try {
       await namespaces.make(runId);
       const result = await conflist.add(this.#attachment(runId));
       if (result !== undefined) await this.#write(runId, result);
+      await check?.(this.#attachment(runId), result);
     } catch (error) {
       // A plugin that failed may have done a part (reference §6.3). Why it failed matters more than that it cannot undo it.
       await this.#release(runId).catch(() => undefined);

@@ -43,7 +43,7 @@ export class Conflist {
     let result: CniResult | undefined;
     for (const plugin of this.#document.plugins) {
       const text = await this.#run(plugin.type, environment('ADD', attachment), this.#input(plugin, result));
-      result = JSON.parse(text) as CniResult;
+      result = parseResult(plugin.type, text);
     }
     return result;
   }
@@ -61,31 +61,49 @@ export class Conflist {
   }
 }
 
+function parseResult(plugin: string, text: string): CniResult {
+  try {
+    return JSON.parse(text) as CniResult;
+  } catch {
+    throw new CniFailure(plugin, 'ADD', `its answer is not JSON: ${text.slice(0, 200)}`);
+  }
+}
+
 function environment(command: string, { containerId, namespace, interfaceName }: Attachment): Record<string, string> {
   return { CNI_COMMAND: command, CNI_CONTAINERID: containerId, CNI_NETNS: namespace, CNI_IFNAME: interfaceName };
 }
 
-const timeoutMs = 60_000;
+const defaultTimeoutMs = 60_000;
+const maxErrorText = 16_384;
 
-/** Plugins are programs in one directory; they keep the rest of our environment (reference §6.3). */
-export function pluginsIn(directory: string): RunPlugin {
+/** Plugins are programs in one directory; they keep the rest of our environment (reference §6.3). Each has a time limit. */
+export function pluginsIn(directory: string, timeoutMs: number = defaultTimeoutMs): RunPlugin {
   return (type, environmentOfCall, input) =>
     new Promise((resolve, reject) => {
       const command = environmentOfCall['CNI_COMMAND'] ?? '';
       const child = spawn(join(directory, process.platform === 'win32' ? `${type}.exe` : type), [], {
         env: { ...process.env, ...environmentOfCall, CNI_PATH: directory },
-        timeout: timeoutMs,
-        killSignal: 'SIGKILL',
         windowsHide: true,
       });
       let output = '';
       let errors = '';
+      const fail = (reason: string): void => reject(new CniFailure(type, command, reason));
       child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()));
-      child.stderr.on('data', (bytes: Buffer) => (errors += bytes.toString()));
-      child.on('error', (error) => reject(new CniFailure(type, command, error.message)));
+      child.stderr.on('data', (bytes: Buffer) => {
+        if (errors.length < maxErrorText) errors += bytes.toString();
+      });
+      // Not waited for any longer even if a child of it, such as an address plugin, holds its output open.
+      const limit = setTimeout(() => {
+        child.kill('SIGKILL');
+        child.stdout.destroy();
+        child.stderr.destroy();
+        fail(`it did not end within ${timeoutMs / 1000} s: ${errors}`.trim());
+      }, timeoutMs);
+      child.on('error', (error) => fail(error.message));
       child.on('close', (code, signal) => {
+        clearTimeout(limit);
         if (code === 0) resolve(output);
-        else reject(new CniFailure(type, command, reasonOf(output) ?? `${errors} (${signal ?? code})`.trim()));
+        else fail(reasonOf(output) ?? `${errors} (${signal ?? code})`.trim());
       });
       // A plugin that has died already does not take its input.
       child.stdin.on('error', () => undefined);

@@ -61,6 +61,7 @@ export async function fetchLayers(fetch: FetchLayers): Promise<void> {
       return [layer.digest, done];
     }),
   );
+  const { osVersion } = image.config.platform;
   try {
     for (let index = unpacked; index < chain.length; index++) {
       const layer = image.layers[index];
@@ -69,7 +70,7 @@ export async function fetchLayers(fetch: FetchLayers): Promise<void> {
       if (layer === undefined || chainId === undefined || diffId === undefined) break;
       await downloads.get(layer.digest);
       report({ phase: 'unpacking', layer: layer.digest, currentBytes: currentBytes(), totalBytes });
-      const item = { reference: reference.name, layer, diffId, chainId, parent: chain[index - 1] };
+      const item = { reference: reference.name, layer, diffId, chainId, parent: chain[index - 1], osVersion };
       await unpackLayer({ ...fetch, signal }, item);
     }
   } catch (error) {

@@ -20,6 +20,8 @@ export interface LayerUnpack {
   readonly diffId: Digest;
   readonly chainId: Digest;
   readonly parent: Digest | undefined;
+  /** Of the image; Windows only. */
+  readonly osVersion: string | undefined;
 }
 
 /** Whether a layer, with everything below it, is unpacked already. */
@@ -52,9 +54,9 @@ export async function unpackLayer(context: Unpack, item: LayerUnpack): Promise<v
     if (applied.digest !== item.diffId) {
       throw LoamError.of('backend.digest-mismatch', { reference: item.reference });
     }
-    await driver.whileCommitting(() =>
-      snapshots.commit({ name: item.chainId, key, labels: { [labels.agent]: agentId } }, { lease }),
-    );
+    const { osVersion } = item;
+    const kept = { [labels.agent]: agentId, ...(osVersion === undefined ? {} : { [labels.osVersion]: osVersion }) };
+    await driver.whileCommitting(() => snapshots.commit({ name: item.chainId, key, labels: kept }, { lease }));
   } catch (error) {
     await snapshots.remove(key).catch(() => undefined);
     if (!isLoamError(error, 'containerd.already-exists')) throw error;

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { RunRequest, SnapshotName, TreeEntry, WorkingSnapshot } from '@loam/backend';
-import { systemClock } from '@loam/base';
+import { systemClock, TestClock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
 import { brokenRules, ContainerdModel, runProgram, type Program } from '@loam/containerd-model';
+import { localEndpoint } from '@loam/containerd/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { createContainerdBackend, type ContainerdBackend } from '../backend.ts';
@@ -41,7 +42,7 @@ async function open(options: Partial<HcsDriverOptions> = {}): Promise<void> {
     ...common,
     hostVersion: '10.0.20348',
     hostProcessors: 4,
-    pipePrefix: join(directory, 'p-'),
+    pipePrefix: localEndpoint(join(directory, 'p-')),
     networks,
     runCommand: () => Promise.resolve(),
     ...options,
@@ -54,7 +55,7 @@ beforeEach(async () => {
   connected = new Set();
   program = undefined;
   model = await ContainerdModel.start({
-    address: join(directory, 'c.sock'),
+    address: localEndpoint(join(directory, 'c.sock')),
     rootDirectory: join(directory, 'root'),
     program: (context) => (program ?? runProgram)(context),
   });
@@ -274,10 +275,131 @@ describe('what a run is given', () => {
     const virtual = await prepared({ platform: older });
     expect(virtual.spec).toHaveProperty('windows.hyperv');
     expect(virtual.runtimeOptions).toMatchObject({ sandboxIsolation: 'hypervisor' });
+    expect((await prepared({ limits: { isolation: 'hyperv' } })).spec).toHaveProperty('windows.hyperv');
     const plain = await prepared({});
     expect(plain.spec).not.toHaveProperty('windows.hyperv');
     expect(plain.runtimeOptions).toMatchObject({ sandboxIsolation: 'process', ioRetryTimeoutSec: 30 });
   });
+});
+
+it('a refusal names what the host runs, and a build cannot choose what the operator does not allow', async () => {
+  const io = { onOutput: () => undefined };
+  const working = {
+    key: 'k',
+    parent: null,
+    purpose: 'run',
+    lease: { id: 'l', release: () => Promise.resolve() },
+  } as const;
+  const prepare = (options: Partial<RunRequest>): Promise<unknown> =>
+    driver.prepareRun({ id: 'r', group: '', request: request(working, options), mounts: [], io });
+  await expect(
+    prepare({ platform: { os: 'windows', architecture: 'amd64', osVersion: '10.0.17763.1' } }),
+  ).rejects.toMatchObject({
+    code: 'backend.os-mismatch',
+    message: expect.stringMatching(/10\.0\.17763\.1 .*ltsc2022/) as string,
+  });
+  await expect(prepare({ limits: { isolation: 'hyperv' } })).rejects.toMatchObject({
+    code: 'backend.isolation-refused',
+  });
+});
+
+it('limits of the operator hold for steps whose build sets none', async () => {
+  await open({ limits: { cpus: 2, memoryBytes: 1 << 30, scratchBytes: 40 << 20 } });
+  const working = {
+    key: 'k',
+    parent: null,
+    purpose: 'run',
+    lease: { id: 'l', release: () => Promise.resolve() },
+  } as const;
+  const io = { onOutput: () => undefined };
+  const host = await driver.prepareRun({
+    id: 'r',
+    group: '',
+    request: request(working, { limits: { cpus: 3 } }),
+    mounts: [],
+    io,
+  });
+  await host.release();
+  expect(host.spec).toMatchObject({ windows: { resources: { cpu: { count: 3 }, memory: { limit: 1 << 30 } } } });
+  const label = 'containerd.io/snapshot/windows/rootfs.sizebytes';
+  expect(driver.snapshotLabels('run')).toEqual({ [label]: String(40 << 20) });
+  expect(driver.snapshotLabels('run', 60 << 20)).toEqual({ [label]: String(60 << 20) });
+  expect(driver.snapshotLabels('layer', 60 << 20)).toEqual({});
+});
+
+it('the scratch size of a build reaches the snapshotter', async () => {
+  const base = await baseImage();
+  const lease = await backend.store.lease('test');
+  const working = await backend.store.prepare(base, 'run', lease, { scratchBytes: 60 << 20 });
+  expect((await client.snapshots('windows').stat(working.key)).labels).toMatchObject({
+    'containerd.io/snapshot/windows/rootfs.sizebytes': String(60 << 20),
+  });
+  await backend.store.abandon(working);
+  await lease.release();
+});
+
+it('variables without a value are told to be unset, by their last spelling', async () => {
+  const base = await baseImage();
+  let stderr = '';
+  await step(base, 'run', async (working) => {
+    const env = [
+      ['A', ''],
+      ['Path', 'C:\\x'],
+      ['B', ''],
+      ['b', 'set again'],
+    ] as const;
+    await backend.sandbox.run(
+      request(working, { env }),
+      { onOutput: (stream, bytes) => (stderr += stream === 'stderr' ? Buffer.from(bytes).toString() : '') },
+      new AbortController().signal,
+    );
+  });
+  expect(stderr).toBe('loam: Windows has no empty variables; not set for this step: A\r\n');
+});
+
+it('a container that outlives the kill is ended past the shim; one that outlives that, too, is named', async () => {
+  const base = await baseImage();
+  const commands: string[] = [];
+  let ends: () => void = () => undefined;
+  program = () => new Promise((resolve) => (ends = () => resolve(1)));
+  const hangs = async (onCommand: () => void): Promise<void> => {
+    await open({
+      runCommand: async (...command) => {
+        commands.push(command.flat().join(' '));
+        onCommand();
+      },
+    });
+    const clock = new TestClock();
+    backend = await createContainerdBackend({
+      client,
+      agentId,
+      stateDirectory: join(directory, 'state'),
+      clock,
+      randomUUID,
+      driver,
+      killGraceMs: 20,
+      killTimeoutMs: 500,
+    });
+    model.faults.plant({ method: 'Tasks.Kill', error: { code: 2, text: 'hcs::System::Terminate: timeout' } });
+    const controller = new AbortController();
+    const starts = model.faults.calls.filter((call) => call === 'Tasks.Start').length;
+    const running = run(base, {}, controller.signal);
+    running.catch(() => undefined);
+    await expect.poll(() => model.faults.calls.filter((call) => call === 'Tasks.Start').length).toBe(starts + 1);
+    controller.abort();
+    const stop = setInterval(() => void clock.advance(100), 5);
+    await running.finally(() => clearInterval(stop));
+  };
+  await expect(hangs(() => ends())).rejects.toMatchObject({ code: 'general.cancelled' });
+  expect(commands).toEqual([expect.stringMatching(/^hcsdiag kill loam-/)]);
+  await expect(hangs(() => undefined)).rejects.toMatchObject({
+    code: 'backend.will-not-die',
+    message: expect.stringMatching(/container loam-.*, killed 0\.5 s ago, and ended past the runtime/) as string,
+  });
+  ends();
+  // It is left as it is; the next life removes it.
+  await open();
+  expect(await backend.store.reconcile()).toMatchObject({ tasks: 1, containers: 1 });
 });
 
 it('rule 1: a namespace with "extract" in it is refused', async () => {

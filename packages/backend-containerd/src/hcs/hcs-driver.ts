@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism, release as osRelease } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { formatPlatform, type Limits, type RunRequest } from '@loam/backend';
+import { formatPlatform, type Limits, type RunIo, type RunRequest } from '@loam/backend';
 import { LoamError, type Clock } from '@loam/base';
 import type { Containerd, RuntimeOptions } from '@loam/containerd';
 
@@ -20,14 +20,18 @@ import { describeHost, isolationFor, rankWindowsVersion, type IsolationPolicy } 
 import { PipeStdio } from './pipe-stdio.ts';
 import { SecretDirectory } from './secret-directory.ts';
 import { LiveToolContainer } from './tool-container.ts';
+import type { WindowsNetworkSettings } from './windows-networks.ts';
 import { buildWindowsSpec, windowsUser, type Isolation } from './windows-spec.ts';
 
 /** What an operator may set on a Windows host. */
 export interface HcsOptions {
-  /** `process` unless given. */
+  /** What the host may use: `process` unless given. With both allowed a build may choose, and otherwise the image decides. */
   readonly isolation?: IsolationPolicy;
-  /** Of each step's scratch disk; 20 GB, sparse, unless given. */
-  readonly scratchBytes?: number;
+  /** Of each step whose build sets none. Without a size a scratch disk has 20 GB, sparse (reference §3.2). */
+  readonly limits?: Limits;
+  readonly network?: WindowsNetworkSettings;
+  /** For the values of secrets while a step runs; below the state directory unless given. Must be on a local NTFS volume. */
+  readonly secretsDirectory?: string;
 }
 
 export interface HcsDriverOptions extends HcsOptions {
@@ -47,6 +51,7 @@ export interface HcsDriverOptions extends HcsOptions {
 }
 
 const snapshotter = 'windows';
+const runtimeName = 'io.containerd.runhcs.v1';
 /** CtrlShutdown gives programs time to end; after the kill the shim shuts down for 30 s and terminates for 30 s (reference §7.2). */
 const patience = { killGraceMs: 5_000, killTimeoutMs: 70_000 };
 /** For how long the shim dials a broken pipe again; 0 would be for ever (reference §5.1). */
@@ -59,7 +64,9 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
   const { pipePrefix = '\\\\.\\pipe\\', runCommand = runHostCommand } = options;
   checkNamespace(client.namespace);
   const { version } = await client.version();
-  const secrets = new SecretDirectory(join(stateDirectory, 'secrets'), runCommand);
+  const { limits: defaultLimits = {}, secretsDirectory = join(stateDirectory, 'secrets') } = options;
+  const secrets = new SecretDirectory(secretsDirectory, runCommand);
+  const host = describeHost(hostVersion, policy);
   const spools = join(stateDirectory, 'trees');
   const turns = new Turns();
   let volume: Promise<string> | undefined;
@@ -67,6 +74,8 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
   async function prepareRun({ id, request, io }: RunPreparation): Promise<HostRun> {
     const isolation = isolationOf(request);
     const { username } = windowsUser(request.user);
+    const limits = { ...defaultLimits, ...request.limits };
+    tellUnset(request, io);
     const undo: (() => Promise<void>)[] = [];
     const release = async (): Promise<void> => {
       await Promise.all(undo.splice(0).map((one) => one()));
@@ -87,7 +96,7 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
         hostname: request.hostname,
         isolation,
         networkNamespace: network?.namespace,
-        limits: request.limits,
+        limits,
         mounts: [...request.mounts, ...secretMounts],
         hostProcessors,
       });
@@ -101,7 +110,7 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
         spec,
         stdio,
         runtimeOptions: runtimeOptions(isolation),
-        outOfMemory: (exitStatus) => Promise.resolve(hasLimit(request.limits) && saysOutOfMemory(exitStatus)),
+        outOfMemory: (exitStatus) => Promise.resolve(hasLimit(limits) && saysOutOfMemory(exitStatus)),
         // HCS ends everything in a container before the task's exit is told (reference §4.7).
         processesLeft: () => Promise.resolve(false),
         release,
@@ -112,10 +121,15 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
     }
   }
 
-  function isolationOf({ platform }: RunRequest): Isolation {
-    const isolation = isolationFor(platform.osVersion, hostVersion, policy);
-    if (isolation === undefined) throw LoamError.of('backend.os-mismatch', {});
-    return isolation;
+  function isolationOf({ platform, limits }: RunRequest): Isolation {
+    const wished = limits.isolation;
+    if (wished !== undefined && policy !== 'process-or-hyperv' && policy !== wished) {
+      throw LoamError.of('backend.isolation-refused', { isolation: wished, policy });
+    }
+    const isolation = isolationFor(platform.osVersion, hostVersion, wished ?? policy);
+    if (isolation !== undefined) return isolation;
+    const image = `Windows build ${platform.osVersion ?? 'unknown'}`;
+    throw LoamError.of('backend.os-mismatch', { image, host: wished ? describeHost(hostVersion, wished) : host });
   }
 
   /** The snapshotter does not tell its directory, but the mount of any snapshot lies in it (reference §1.4). */
@@ -130,16 +144,17 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
 
   return {
     snapshotter,
-    runtime: { name: 'io.containerd.runhcs.v1', options: runtimeOptions('process') },
+    runtime: { name: runtimeName, options: runtimeOptions('process') },
     commitNeedsDeletedTask: true,
     patience,
     rankOsVersion: rankWindowsVersion(hostVersion, policy),
-    describePlatform: (platform) => `${formatPlatform(platform)} on ${describeHost(hostVersion, policy)}`,
+    describePlatform: (platform) => `${formatPlatform(platform)} on ${host}`,
     workingKey,
-    snapshotLabels: (purpose) => (purpose === 'run' ? scratchLabels(version, options.scratchBytes) : {}),
+    snapshotLabels: (purpose, scratchBytes = defaultLimits.scratchBytes) =>
+      purpose === 'run' ? scratchLabels(version, scratchBytes) : {},
     layerItems: windowsLayerItems,
     writeLayer: undefined,
-    openTree: (key, mounts) =>
+    openTree: (key, mounts, osVersion) =>
       Promise.resolve(
         new ContainerTree(
           new LiveToolContainer({
@@ -147,24 +162,27 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
             clock,
             randomUUID,
             agentId,
-            runtime: {
-              name: 'io.containerd.runhcs.v1',
-              options: runtimeOptions(policy === 'hyperv' ? 'hyperv' : 'process'),
-            },
             snapshotter,
             key,
             mounts,
-            isolation: policy === 'hyperv' ? 'hyperv' : 'process',
             hostProcessors,
+            isolation: async () =>
+              policy === 'process-or-hyperv'
+                ? (isolationFor(await osVersion(), hostVersion, policy) ?? 'process')
+                : policy,
+            runtime: (isolation) => ({ name: runtimeName, options: runtimeOptions(isolation) }),
             pipePrefix: (id) => `${pipePrefix}${id}`,
             spoolDirectory: spools,
+            explain: (error, command) => explainHcsFailure(error, command, { host }),
           }),
         ),
       ),
     prepareRun,
-    explainStartFailure: explainHcsFailure,
+    explainStartFailure: (error, command, user) => explainHcsFailure(error, command, { user, host }),
     runToMend: (request, error) => (lacksWorkdir(error) ? makeWorkdir(request) : undefined),
     explainExit: (exitStatus) => lostTask(exitStatus) ?? describeExitCode(exitStatus),
+    // A container is a compute system of the same id; ending it there goes past a shim that hangs (reference §7.2).
+    lastResort: (id) => runCommand('hcsdiag', ['kill', id]),
     whileCommitting: (commit) => turns.take(commit),
     async makeCacheDirectory(directory, _owner, mode) {
       await mkdir(directory, { mode });
@@ -199,6 +217,15 @@ function runtimeOptions(isolation: Isolation): RuntimeOptions {
 
 function hasLimit({ memoryBytes }: Limits): boolean {
   return memoryBytes !== undefined;
+}
+
+/** HCS takes an empty value for a variable that is not set (reference §4.3). A step whose tools tell the two apart must hear of it. */
+function tellUnset({ env }: RunRequest, io: RunIo): void {
+  const last = new Map(env.map(([name, value]) => [name.toUpperCase(), [name, value] as const]));
+  const names = [...last.values()].filter(([, value]) => value === '').map(([name]) => name);
+  if (names.length === 0) return;
+  const text = `loam: Windows has no empty variables; not set for this step: ${names.join(', ')}\r\n`;
+  io.onOutput('stderr', new TextEncoder().encode(text));
 }
 
 /** HCS makes no working directory: `cmd` does, with all above it, before the step is started again (reference §4.3). */

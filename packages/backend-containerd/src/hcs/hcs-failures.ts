@@ -55,8 +55,12 @@ const programMissing = /createprocess[^]*the system cannot find the (?:file|path
 /** ERROR_LOGON_FAILURE: what Windows says of an account that it does not know. That HCS passes it on is unverified. */
 const userUnknown = /createprocess[^]*(?:the user name or password is incorrect|\(0x52e\))/;
 
-/** What a failed create or start of a task on Windows means to the user. */
-export function explainHcsFailure(error: unknown, command: string, user: string = ''): unknown {
+/** What a failed create or start of a task on Windows means to the user. `host` says what would fit it. */
+export function explainHcsFailure(
+  error: unknown,
+  command: string,
+  { user = '', host = 'this host' }: { readonly user?: string; readonly host?: string } = {},
+): unknown {
   if (
     !isLoamError(
       error,
@@ -75,7 +79,7 @@ export function explainHcsFailure(error: unknown, command: string, user: string 
   if (error.code === 'containerd.deadline-exceeded') return LoamError.of('backend.host-overloaded', {}, options);
   for (const [fragments, code, reason = ''] of known) {
     if (!fragments.some((fragment) => text.includes(fragment))) continue;
-    return LoamError.of(code, { reason } as never, options);
+    return LoamError.of(code, { reason, host, image: 'another build of Windows' } as never, options);
   }
   return explainStartFailure(error, command);
 }

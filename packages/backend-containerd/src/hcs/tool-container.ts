@@ -6,7 +6,6 @@ import type { Containerd, Mount, RuntimeOptions } from '@loam/containerd';
 
 import { labels } from '../labels.ts';
 import type { ToolContainer, ToolRun } from './container-tree.ts';
-import { explainHcsFailure } from './hcs-failures.ts';
 import { OutputSpool } from './output-spool.ts';
 import { PipeStdio } from './pipe-stdio.ts';
 import { buildWindowsSpec, type Isolation } from './windows-spec.ts';
@@ -16,17 +15,20 @@ export interface ToolContainerOptions {
   readonly clock: Clock;
   readonly randomUUID: () => string;
   readonly agentId: string;
-  readonly runtime: { readonly name: string; readonly options: RuntimeOptions };
+  readonly runtime: (isolation: Isolation) => { readonly name: string; readonly options: RuntimeOptions };
   readonly snapshotter: string;
   /** A view, and how to mount it. */
   readonly key: string;
   readonly mounts: readonly Mount[];
-  readonly isolation: Isolation;
+  /** What the snapshot needs; asked for when something is to be read. */
+  readonly isolation: () => Promise<Isolation>;
   readonly hostProcessors: number;
   /** Makes the prefix of a run's pipes. */
   readonly pipePrefix: (id: string) => string;
   /** For what programs write. Need not exist. */
   readonly spoolDirectory: string;
+  /** What a failed start means. */
+  readonly explain: (error: unknown, command: string) => unknown;
 }
 
 const sigKill = 9;
@@ -77,7 +79,7 @@ export class LiveToolContainer implements ToolContainer {
       finished.catch((error: unknown) => output.fail(error));
       return { output, finished };
     } catch (error) {
-      const explained = explainHcsFailure(error, argv[0] ?? '');
+      const explained = this.#options.explain(error, argv[0] ?? '');
       output.fail(explained);
       await this.#release(stdio);
       throw explained;
@@ -98,7 +100,8 @@ export class LiveToolContainer implements ToolContainer {
   }
 
   async #start(): Promise<void> {
-    const { client, agentId, runtime, snapshotter, key, mounts, isolation, hostProcessors } = this.#options;
+    const { client, agentId, runtime, snapshotter, key, mounts, hostProcessors } = this.#options;
+    const isolation = await this.#options.isolation();
     await mkdir(this.#options.spoolDirectory, { recursive: true, mode: 0o700 });
     const spec = buildWindowsSpec({
       // Reads its standard input, into which nobody writes.
@@ -122,7 +125,7 @@ export class LiveToolContainer implements ToolContainer {
     await client.containers.create({
       id: this.#id,
       labels: { [labels.agent]: agentId, [labels.owner]: 'tree' },
-      runtime,
+      runtime: runtime(isolation),
       spec,
       snapshotter,
       snapshotKey: key,
@@ -139,7 +142,7 @@ export class LiveToolContainer implements ToolContainer {
       this.#exit.catch(() => undefined);
       await client.tasks.start(this.#id);
     } catch (error) {
-      throw explainHcsFailure(error, 'cmd');
+      throw this.#options.explain(error, 'cmd');
     }
   }
 

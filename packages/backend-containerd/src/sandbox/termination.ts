@@ -13,14 +13,18 @@ export interface TerminationOptions {
   readonly timeoutMs: number | undefined;
   readonly killGraceMs: number;
   readonly killTimeoutMs: number;
+  /** Ends the container by other means than the runtime's, where there are any. */
+  readonly lastResort?: ((id: string) => Promise<void>) | undefined;
 }
 
 const sigTerm = 15;
 const sigKill = 9;
+/** How long the end by other means may take to show. */
+const lastResortMs = 30_000;
 
 /**
  * Watches over the end of one task: lets it run, or ends it when the signal aborts or its time is up, first politely, then
- * with SIGKILL to everything in it. `exit` resolves only when no process of it is left; otherwise it throws
+ * with SIGKILL to everything in it, at last by other means where the platform has any. `exit` resolves only when no process of it is left; otherwise it throws
  * `backend.will-not-die`.
  */
 export class Termination {
@@ -60,12 +64,12 @@ export class Termination {
     const exit = await Promise.race([this.#exit, this.#refused]).catch((error: unknown) => {
       // Whether it still runs cannot be known.
       if (!isLoamError(error, 'containerd.unavailable')) throw error;
-      throw LoamError.of('backend.will-not-die', {}, { cause: error });
+      throw this.#willNotDie('containerd does not answer', error);
     });
     // The first process of a PID namespace is reaped only after all others in it are gone (pid_namespaces(7)); this is
     // the proof that the namespace was its own.
     if (await this.#options.host.processesLeft()) await this.#killAll();
-    if (await this.#options.host.processesLeft()) throw LoamError.of('backend.will-not-die', {});
+    if (await this.#options.host.processesLeft()) throw this.#willNotDie('processes of it are left after its end');
     return exit;
   }
 
@@ -102,10 +106,28 @@ export class Termination {
     const { clock, killTimeoutMs } = this.#options;
     this.#undo.push(
       clock.after(killTimeoutMs, () => {
-        if (!this.#ended) this.#refuse(LoamError.of('backend.will-not-die', {}));
+        if (!this.#ended) void this.#resort();
       }),
     );
     await this.#killAll();
+  }
+
+  /** The kill has had all its time. What is tried now is known to work when the runtime itself hangs. */
+  async #resort(): Promise<void> {
+    const { clock, id, killTimeoutMs, lastResort } = this.#options;
+    const killed = `killed ${killTimeoutMs / 1000} s ago`;
+    if (lastResort === undefined) return this.#refuse(this.#willNotDie(killed));
+    let failure: unknown;
+    await lastResort(id).catch((error: unknown) => (failure = error));
+    this.#undo.push(
+      clock.after(lastResortMs, () => {
+        if (!this.#ended) this.#refuse(this.#willNotDie(`${killed}, and ended past the runtime`, failure));
+      }),
+    );
+  }
+
+  #willNotDie(how: string, cause?: unknown): LoamError {
+    return LoamError.of('backend.will-not-die', { container: this.#options.id, how }, { cause });
   }
 
   async #killAll(): Promise<void> {
@@ -122,7 +144,7 @@ export class Termination {
     } catch (error) {
       const isGone = isLoamError(error, 'containerd.not-found', 'containerd.failed-precondition');
       if (isGone || isLoamError(error, 'containerd.task-failed')) return;
-      if (signalNumber === sigKill) this.#refuse(LoamError.of('backend.will-not-die', {}, { cause: error }));
+      if (signalNumber === sigKill) this.#refuse(this.#willNotDie('the kill was refused', error));
     }
   }
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { Platform, SnapshotName } from '@loam/backend';
+import type { Platform, RunExit, RunRequest, SnapshotName } from '@loam/backend';
 import { systemClock, type Clock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
 import {
@@ -13,6 +13,7 @@ import {
   type BaseLayerOptions,
   type ContainerdModelOptions,
 } from '@loam/containerd-model';
+import { localEndpoint } from '@loam/containerd/testing';
 
 import { createContainerdBackend, type ContainerdBackend, type ContainerdBackendOptions } from '../backend.ts';
 import { createHcsDriver, type HcsDriverOptions } from '../hcs/hcs-driver.ts';
@@ -37,12 +38,13 @@ export interface ModelBackend {
 export interface ModelBackendOptions {
   readonly model?: Partial<ContainerdModelOptions>;
   readonly backend?: Partial<ContainerdBackendOptions>;
+  readonly driver?: Partial<HcsDriverOptions>;
 }
 
 export async function openModelBackend(options: ModelBackendOptions = {}): Promise<ModelBackend> {
   const directory = await mkdtemp(join(tmpdir(), 'loam-hcs-'));
   const model = await ContainerdModel.start({
-    address: join(directory, 's'),
+    address: localEndpoint(join(directory, 's')),
     rootDirectory: join(directory, 'root'),
     ...options.model,
   });
@@ -62,9 +64,10 @@ export async function openModelBackend(options: ModelBackendOptions = {}): Promi
       networks: fakeNetworks(networks, life),
       hostVersion,
       hostProcessors: 4,
-      pipePrefix: join(directory, `p${lives.length}-`),
+      pipePrefix: localEndpoint(join(directory, `p${lives.length}-`)),
       // No icacls here.
       runCommand: () => Promise.resolve(),
+      ...options.driver,
     });
     const backend = await createContainerdBackend({
       ...own,
@@ -148,6 +151,55 @@ export async function windowsBase(
   await client.diff.apply({ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest, size }, mounts);
   await snapshots.commit({ name, key: `extract-${name}`, labels });
   return name as SnapshotName;
+}
+
+export interface RanOnModel {
+  readonly exit: RunExit;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs one process on a snapshot of its own, which is committed as `commitAs` or thrown away. */
+export async function runOnBase(
+  test: ModelBackend,
+  base: SnapshotName,
+  request: Partial<RunRequest>,
+  commitAs?: string,
+): Promise<RanOnModel> {
+  const { store, sandbox } = test.backend;
+  const lease = await store.lease('test');
+  const output = { stdout: '', stderr: '' };
+  try {
+    const { scratchBytes } = request.limits ?? {};
+    const working = await store.prepare(base, 'run', lease, { scratchBytes });
+    try {
+      const exit = await sandbox.run(
+        {
+          label: 'test',
+          platform: windowsPlatform,
+          working,
+          argv: ['cmd', '/S', '/C', 'echo hi'],
+          workdir: 'C:\\',
+          env: [],
+          user: { kind: 'name', name: 'ContainerAdministrator' },
+          mounts: [],
+          secrets: [],
+          network: 'none',
+          hostname: 'builder',
+          limits: {},
+          ...request,
+        },
+        { onOutput: (stream, bytes) => (output[stream] += Buffer.from(bytes).toString()) },
+        new AbortController().signal,
+      );
+      if (commitAs !== undefined) await store.commit(working, commitAs as SnapshotName, {});
+      return { exit, ...output };
+    } finally {
+      if (commitAs === undefined) await store.abandon(working);
+    }
+  } finally {
+    await lease.release();
+  }
 }
 
 /** Namespaces that are nothing but their GUIDs. They outlive a crash of the agent, as HCN's do. */

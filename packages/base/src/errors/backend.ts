@@ -33,8 +33,9 @@ export const backendErrors = defineErrors({
   },
   'backend.will-not-die': {
     status: 500,
-    message: 'A process of the step could not be ended.',
-    remedy: 'The agent takes no more work until its host has been looked at.',
+    message: 'A process of the step could not be ended: container {container}, {how}.',
+    remedy:
+      'The agent takes no more work until it is started again. Look at the host first: `ctr -n loam tasks ls`, on Windows `hcsdiag list`; a reboot ends what nothing else does.',
   },
   'backend.reference-invalid': {
     status: 422,
@@ -119,8 +120,13 @@ export const backendErrors = defineErrors({
   },
   'backend.os-mismatch': {
     status: 422,
-    message: 'The image is made for another build of Windows than the agent runs.',
-    remedy: 'Use the tag for the build of the host, a pool that allows Hyper-V isolation, or another pool.',
+    message: 'The image is made for {image} and does not run on {host}.',
+    remedy: 'Use a tag that the host runs, a pool that allows Hyper-V isolation, or another pool.',
+  },
+  'backend.isolation-refused': {
+    status: 422,
+    message: 'The build asks for the isolation "{isolation}", and the agent is set to "{policy}".',
+    remedy: 'Leave the isolation out, use another pool, or run the agent with --isolation process-or-hyperv.',
   },
   'backend.hyperv-missing': {
     status: 503,
@@ -154,7 +160,12 @@ export const backendErrors = defineErrors({
     status: 503,
     message: 'The network of the container could not be set up or taken down.',
     remedy:
-      'The log of the agent has the words of the CNI plugin; check that iptables and the bridge module are there.',
+      'The log of the agent has the words of the CNI plugin. On Linux check that iptables and the bridge module are there, on Windows that the configuration fits the NAT network of the host.',
+  },
+  'backend.cni-conf-invalid': {
+    status: 503,
+    message: 'The CNI configuration {file} cannot be used: {reason}.',
+    remedy: 'Mend it, or remove it: on Windows the agent then makes one from the NAT network of the host.',
   },
   'backend.hcn-unavailable': {
     status: 503,

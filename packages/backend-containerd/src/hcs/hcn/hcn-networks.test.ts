@@ -6,70 +6,14 @@ import { join } from 'node:path';
 import { LoamError } from '@loam/base';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { HcnFailure, type HcnApi } from './hcn-api.ts';
 import { HcnNetworks } from './hcn-networks.ts';
 import { guidBytes } from './koffi-hcn.ts';
-
-/** Behaves as the reference's §6.2 says of the service; what it says is unverified. */
-class ScriptedHcn implements HcnApi {
-  readonly things = {
-    network: new Map<string, object>(),
-    endpoint: new Map<string, object>(),
-    namespace: new Map<string, object>(),
-  };
-  readonly attached = new Map<string, string>();
-  readonly calls: string[] = [];
-  /** Fails that call with that HRESULT, once. */
-  readonly faults = new Map<string, number>();
-  /** Called before each call. */
-  before: (call: string) => void | Promise<void> = () => undefined;
-
-  async #call(call: string): Promise<void> {
-    this.calls.push(call);
-    await this.before(call);
-    const fault = this.faults.get(call);
-    this.faults.delete(call);
-    if (fault !== undefined) throw new HcnFailure(call, fault, '{"Error":"scripted"}');
-  }
-  async enumerate(kind: keyof ScriptedHcn['things']): Promise<string[]> {
-    await this.#call(`enumerate ${kind}`);
-    return [...this.things[kind].keys()];
-  }
-  async query(kind: keyof ScriptedHcn['things'], id: string): Promise<object> {
-    await this.#call(`query ${kind}`);
-    const found = this.things[kind].get(id);
-    if (!found) throw new HcnFailure('query', 0x803b0001, '');
-    return found;
-  }
-  async createNetwork(id: string, settings: object): Promise<void> {
-    await this.#call('create network');
-    this.things.network.set(id, settings);
-  }
-  async createEndpoint(network: string, id: string, settings: object): Promise<void> {
-    await this.#call('create endpoint');
-    if (!this.things.network.has(network)) throw new HcnFailure('create endpoint', 0x803b0001, '');
-    this.things.endpoint.set(id, settings);
-  }
-  async createNamespace(id: string, settings: object): Promise<void> {
-    await this.#call('create namespace');
-    this.things.namespace.set(id, settings);
-  }
-  async modifyNamespace(id: string, request: object): Promise<void> {
-    const { RequestType, Settings } = request as { RequestType: string; Settings: { EndpointId: string } };
-    await this.#call(RequestType === 'Add' ? 'attach' : 'detach');
-    if (!this.things.namespace.has(id)) throw new HcnFailure('open namespace', 0x80070490, 'Element not found.');
-    if (RequestType === 'Add') this.attached.set(Settings.EndpointId, id);
-    else this.attached.delete(Settings.EndpointId);
-  }
-  async delete(kind: keyof ScriptedHcn['things'], id: string): Promise<void> {
-    await this.#call(`delete ${kind}`);
-    if (!this.things[kind].delete(id)) throw new HcnFailure(`delete ${kind}`, 0x803b0002, '');
-  }
-}
+import { ScriptedHcn } from '../../testing/scripted-hcn.ts';
 
 const natId = '6c1f0000-0000-4000-8000-000000000001';
 const nat = {
   Name: 'nat',
+  Type: 'NAT',
   Ipams: [{ Subnets: [{ Routes: [{ NextHop: '172.30.0.1', DestinationPrefix: '0.0.0.0/0' }] }] }],
 };
 
@@ -77,8 +21,9 @@ let directory: string;
 let hcn: ScriptedHcn;
 let networks: HcnNetworks;
 
-function open(agentId = 'agt_1'): HcnNetworks {
+function open(agentId = 'agt_1', options: { networkName?: string; subnet?: string } = {}): HcnNetworks {
   return new HcnNetworks({
+    ...options,
     openApi: () => Promise.resolve(hcn),
     agentId,
     directory: join(directory, 'networks'),
@@ -159,6 +104,22 @@ describe('the NAT network', () => {
     await networks.connect('a');
     expect([...hcn.things.endpoint.values()]).toMatchObject([{ HostComputeNetwork: natId }]);
     expect(hcn.calls).not.toContain('create network');
+  });
+
+  it('that the operator named is used or made, and none beside another NAT network', async () => {
+    const named = open('agt_1', { networkName: 'builds', subnet: '10.9.0.0/24' });
+    await expect(named.connect('a')).rejects.toMatchObject({
+      code: 'backend.hcn-conflict',
+      message: expect.stringContaining('"builds"') as string,
+    });
+    hcn.things.network.clear();
+    await named.connect('b');
+    expect([...hcn.things.network.values()]).toMatchObject([
+      {
+        Name: 'builds',
+        Ipams: [{ Subnets: [{ IpAddressPrefix: '10.9.0.0/24', Routes: [{ NextHop: '10.9.0.1' }] }] }],
+      },
+    ]);
   });
 
   it('that somebody else makes at the same moment is used', async () => {

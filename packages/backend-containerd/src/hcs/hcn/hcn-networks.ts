@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
-
 import { isLoamError } from '@loam/base';
 
+import { endpointPrefix } from '../../network-names.ts';
 import type { NetworkProvider, RunNetwork } from '../../networks.ts';
-import type { HcnApi, HcnKind } from './hcn-api.ts';
-import { alreadyExists, explainHcnFailure, isGone } from './hcn-errors.ts';
+import type { HcnApi } from './hcn-api.ts';
+import { explainHcnFailure } from './hcn-errors.ts';
+import { defaultRoute, hcnSchema, ignoringGone, NatNetwork, queryOrGone, textOf } from './nat-network.ts';
 import { RunRecords, type RunRecord } from './run-records.ts';
 
 export interface HcnNetworksOptions {
@@ -16,17 +16,10 @@ export interface HcnNetworksOptions {
   readonly randomUUID: () => string;
   /** IPv4 addresses that containers ask for names. */
   readonly dnsServers: readonly string[];
-}
-
-const schema = { SchemaVersion: { Major: 2, Minor: 0 } };
-const networkName = 'nat';
-/** Only for a host that has no NAT network at all; one that is there is used as it is (reference §6.4). */
-const subnet = { prefix: '172.20.0.0/16', gateway: '172.20.0.1' };
-const defaultRoute = '0.0.0.0/0';
-
-interface Network {
-  readonly id: string;
-  readonly gateway: string | undefined;
+  /** Of the NAT network, instead of the one that the host has. */
+  readonly networkName?: string | undefined;
+  /** Of a NAT network that has to be made. */
+  readonly subnet?: string | undefined;
 }
 
 /**
@@ -39,12 +32,18 @@ export class HcnNetworks implements NetworkProvider {
   /** Of endpoints' names. Another agent on this host has another one. */
   readonly #prefix: string;
   #api: Promise<HcnApi> | undefined;
-  #network: Promise<Network> | undefined;
+  readonly #network: NatNetwork;
 
   constructor(options: HcnNetworksOptions) {
     this.#options = options;
     this.#records = new RunRecords(options.directory);
-    this.#prefix = `loam-${createHash('sha256').update(options.agentId).digest('hex').slice(0, 12)}-`;
+    this.#network = new NatNetwork({
+      openApi: () => this.#open(),
+      randomUUID: options.randomUUID,
+      name: options.networkName,
+      subnet: options.subnet,
+    });
+    this.#prefix = endpointPrefix(options.agentId);
   }
 
   async connect(runId: string): Promise<RunNetwork> {
@@ -54,7 +53,7 @@ export class HcnNetworks implements NetworkProvider {
       await this.#make(runId, record);
     } catch (error) {
       // The network may have been replaced meanwhile: the next run looks for it anew.
-      this.#network = undefined;
+      this.#network.forget();
       await this.#release(runId, record);
       throw explainHcnFailure(error);
     }
@@ -81,10 +80,10 @@ export class HcnNetworks implements NetworkProvider {
 
   async #make(runId: string, { namespace, endpoint }: RunRecord): Promise<void> {
     const api = await this.#open();
-    const network = await (this.#network ??= this.#ensureNetwork());
-    await api.createNamespace(namespace, schema);
+    const network = await this.#network.ensure();
+    await api.createNamespace(namespace, hcnSchema);
     await api.createEndpoint(network.id, endpoint, {
-      ...schema,
+      ...hcnSchema,
       Name: `${this.#prefix}${runId}`,
       HostComputeNetwork: network.id,
       Policies: [],
@@ -121,67 +120,12 @@ export class HcnNetworks implements NetworkProvider {
     }
     let removed = 0;
     for (const id of await api.enumerate('endpoint')) {
-      const name = text(await this.#queryOrGone('endpoint', id), 'Name');
+      const name = textOf(await queryOrGone(api, 'endpoint', id), 'Name');
       if (name?.startsWith(this.#prefix) !== true) continue;
       await ignoringGone(api.delete('endpoint', id));
       removed += 1;
     }
     return removed;
-  }
-
-  async #ensureNetwork(): Promise<Network> {
-    const found = await this.#findNetwork();
-    if (found !== undefined) return found;
-    const api = await this.#open();
-    const id = this.#options.randomUUID();
-    try {
-      await api.createNetwork(id, {
-        ...schema,
-        Name: networkName,
-        Type: 'NAT',
-        Flags: 0,
-        Ipams: [
-          {
-            Type: 'Static',
-            Subnets: [
-              {
-                IpAddressPrefix: subnet.prefix,
-                Routes: [{ NextHop: subnet.gateway, DestinationPrefix: defaultRoute }],
-              },
-            ],
-          },
-        ],
-      });
-    } catch (error) {
-      // Somebody else made one at the same moment.
-      const other = alreadyExists(error) ? await this.#findNetwork() : undefined;
-      if (other === undefined) throw error;
-      return other;
-    }
-    return { id, gateway: subnet.gateway };
-  }
-
-  /** A host has one NAT network, whoever made it; `Type` may be missing in it, so `nat` by name will do (reference §6.2, §6.4). */
-  async #findNetwork(): Promise<Network | undefined> {
-    const api = await this.#open();
-    let fallback: Network | undefined;
-    for (const id of await api.enumerate('network')) {
-      const properties = await this.#queryOrGone('network', id);
-      const network = { id, gateway: gatewayOf(properties) };
-      if (text(properties, 'Name')?.toLowerCase() === networkName) return network;
-      if (text(properties, 'Type')?.toUpperCase() === 'NAT') fallback ??= network;
-    }
-    return fallback;
-  }
-
-  async #queryOrGone(kind: HcnKind, id: string): Promise<object> {
-    const api = await this.#open();
-    try {
-      return await api.query(kind, id);
-    } catch (error) {
-      if (isGone(error)) return {};
-      throw error;
-    }
   }
 
   #open(): Promise<HcnApi> {
@@ -192,30 +136,4 @@ export class HcnNetworks implements NetworkProvider {
 
 function attachment(requestType: 'Add' | 'Remove', endpoint: string): object {
   return { ResourceType: 'Endpoint', RequestType: requestType, Settings: { EndpointId: endpoint } };
-}
-
-async function ignoringGone(work: Promise<void>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (!isGone(error)) throw error;
-  }
-}
-
-function text(properties: object, name: string): string | undefined {
-  const value = (properties as Record<string, unknown>)[name];
-  return typeof value === 'string' ? value : undefined;
-}
-
-interface NetworkProperties {
-  readonly Ipams?: readonly {
-    readonly Subnets?: readonly {
-      readonly Routes?: readonly { readonly NextHop?: string; readonly DestinationPrefix?: string }[];
-    }[];
-  }[];
-}
-
-function gatewayOf(properties: NetworkProperties): string | undefined {
-  const routes = (properties.Ipams ?? []).flatMap(({ Subnets }) => Subnets ?? []).flatMap(({ Routes }) => Routes ?? []);
-  return routes.find(({ DestinationPrefix }) => DestinationPrefix === defaultRoute)?.NextHop;
 }
