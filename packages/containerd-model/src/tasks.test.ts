@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { sleep } from '@loam/base';
+import { localEndpoint } from '@loam/containerd/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { ContainerdModelOptions } from './index.ts';
@@ -329,7 +330,7 @@ describe('§10 faults that a test plants', () => {
 it('§1.11 a second process in a task has pipes and an exit of its own', async () => {
   const world = await withBase();
   const run = await started(world);
-  const stdout = await openPipe(join(world.directory, 'exec-stdout'));
+  const stdout = await openPipe(localEndpoint(join(world.directory, 'exec-stdout')));
   const process = { args: ['cmd', '/S', '/C', 'echo hi & exit 5'], cwd: 'C:\\', env: [] };
   const call = { containerId: run.id, execId: 'e1', process, stdout: stdout.path, stderr: stdout.path };
   await world.client.tasks.exec(call);

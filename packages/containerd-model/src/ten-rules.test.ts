@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { sleep, systemClock } from '@loam/base';
 import { containersProto } from '@loam/containerd/proto';
+import { localEndpoint } from '@loam/containerd/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { ContainerdModelOptions } from './index.ts';
@@ -130,7 +131,7 @@ it('§0 rule 5: pipes that do not listen yet fail the create, and leave nothing 
   const rootfs = await client.snapshots('windows').prepare({ key: 'k', parent: 'base', labels: keep });
   const container = { id: 'early', runtime: { name: 'io.containerd.runhcs.v1' }, spec: specOf('echo hi') };
   await client.containers.create(container);
-  const stdout = join(directory, 'not-yet-stdout');
+  const stdout = localEndpoint(join(directory, 'not-yet-stdout'));
   const words = await wordsOf(client.tasks.create({ containerId: 'early', rootfs, stdout, stderr: stdout }));
   expect(words).toContain(`open ${stdout}: The system cannot find the file specified.`);
   await client.snapshots('windows').commit({ name: 'untouched', key: 'k', labels: keep });
@@ -163,7 +164,7 @@ it('§0 rule 6: what a slow reader has not taken a second after the exit is lost
 
 it('§0 rule 7 is of Linux; here the end of input is the end of our side of the pipe', async () => {
   const world = await withBase();
-  const stdin = await openPipe(join(world.directory, 'stdin'), (socket) => socket.end('typed\r\n'));
+  const stdin = await openPipe(localEndpoint(join(world.directory, 'stdin')), (socket) => socket.end('typed\r\n'));
   const rootfs = await world.client.snapshots('windows').prepare({ key: 'k', parent: 'base', labels: keep });
   const run = await createRun(world, { spec: specOf('more'), rootfs, stdin: stdin.path });
   await world.client.tasks.start(run.id);

@@ -3,6 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { localEndpoint } from '@loam/containerd/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { PipeStdio } from './pipe-stdio.ts';
@@ -25,7 +26,7 @@ afterEach(async () => {
 
 async function listen(withStdin = false): Promise<PipeStdio> {
   const stdio = await PipeStdio.listen({
-    prefix: join(directory, 'run'),
+    prefix: localEndpoint(join(directory, 'run')),
     withStdin,
     onOutput: (stream, bytes) => (output[stream] += Buffer.from(bytes).toString()),
   });
@@ -128,7 +129,7 @@ describe('stdio over pipes', () => {
 
   it('fails when a name is taken, and leaves none of its own', async () => {
     const other = createServer();
-    await new Promise<void>((resolve) => other.listen(join(directory, 'run-stderr'), resolve));
+    await new Promise<void>((resolve) => other.listen(localEndpoint(join(directory, 'run-stderr')), resolve));
     await expect(listen(true)).rejects.toMatchObject({ code: 'EADDRINUSE' });
     expect(await readdir(directory)).toEqual(['run-stderr']);
     await new Promise((resolve) => other.close(resolve));

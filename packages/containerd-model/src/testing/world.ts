@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { connect, type Containerd, type Mount, type RuntimeOptions, type TaskExit } from '@loam/containerd';
+import { localEndpoint } from '@loam/containerd/testing';
 
 import { baseLayer } from '../base-layer.ts';
 import { ContainerdModel, type ContainerdModelOptions } from '../model.ts';
@@ -28,7 +29,7 @@ export async function openWorld(
   namespace: string = 'test',
 ): Promise<World> {
   const directory = await mkdtemp(join(tmpdir(), 'loam-model-'));
-  const model = await ContainerdModel.start({ address: join(directory, 's'), ...options });
+  const model = await ContainerdModel.start({ address: localEndpoint(join(directory, 's')), ...options });
   const client = connect({ address: model.address, namespace });
   return {
     model,
@@ -139,8 +140,8 @@ export interface RunSetup {
 /** Container, pipes, task: created, not started. */
 export async function createRun({ client, directory }: World, setup: RunSetup): Promise<TestRun> {
   const id = `run-${randomUUID()}`;
-  const stdout = await openPipe(join(directory, `${id}-stdout`), setup.onStdout);
-  const stderr = await openPipe(join(directory, `${id}-stderr`));
+  const stdout = await openPipe(localEndpoint(join(directory, `${id}-stdout`)), setup.onStdout);
+  const stderr = await openPipe(localEndpoint(join(directory, `${id}-stderr`)));
   try {
     await client.containers.create({
       id,

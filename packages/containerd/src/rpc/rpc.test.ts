@@ -7,7 +7,7 @@ import { connect, type Containerd } from '../client.ts';
 import { Events } from '../gen/services/events_pb.ts';
 import { Snapshots } from '../gen/services/snapshots_pb.ts';
 import { Version } from '../gen/services/version_pb.ts';
-import { GrpcStatusError, handle, serveGrpc, type GrpcHandler } from '../testing/grpc-server.ts';
+import { GrpcStatusError, handle, localEndpoint, serveGrpc, type GrpcHandler } from '../testing/grpc-server.ts';
 
 let directory: string;
 let path: string;
@@ -23,7 +23,7 @@ async function serve(...handlers: GrpcHandler[]): Promise<{ close(): Promise<voi
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'loam-rpc-'));
-  path = join(directory, 's');
+  path = localEndpoint(join(directory, 's'));
   clock = new TestClock();
   client = connect({ address: path, namespace: 'test', clock });
   servers = [];

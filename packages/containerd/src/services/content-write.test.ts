@@ -7,7 +7,7 @@ import { systemClock } from '@loam/base';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect, type Containerd } from '../client.ts';
 import { Content, WriteAction, type WriteContentRequestSchema } from '../gen/services/content_pb.ts';
-import { GrpcStatusError, handle, serveGrpc, type GrpcHandler } from '../testing/grpc-server.ts';
+import { GrpcStatusError, handle, localEndpoint, serveGrpc, type GrpcHandler } from '../testing/grpc-server.ts';
 
 type Request = MessageShape<typeof WriteContentRequestSchema>;
 type Answer = { action: WriteAction; offset?: bigint; digest?: string };
@@ -19,7 +19,7 @@ let server: { close(): Promise<void> } | undefined;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'loam-write-'));
-  client = connect({ address: join(directory, 's'), namespace: 'test', clock: systemClock });
+  client = connect({ address: localEndpoint(join(directory, 's')), namespace: 'test', clock: systemClock });
 });
 
 afterEach(async () => {
@@ -48,7 +48,7 @@ async function serveStore(
       if (request.action === WriteAction.COMMIT) return;
     }
   });
-  server = await serveGrpc(join(directory, 's'), [write, ...more]);
+  server = await serveGrpc(localEndpoint(join(directory, 's')), [write, ...more]);
   return requests;
 }
 

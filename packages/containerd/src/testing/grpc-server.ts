@@ -97,3 +97,8 @@ async function* decode<I extends DescMessage>(stream: ServerHttp2Stream, schema:
     for (const message of reader.push(chunk as Uint8Array)) yield fromBinary(schema, message);
   }
 }
+
+/** Where a test listens that would make a unix socket at `path`: there, or, on Windows, on a named pipe called after it. */
+export function localEndpoint(path: string): string {
+  return process.platform === 'win32' ? `\\\\.\\pipe\\${path.replaceAll(/[:\\/]/g, '-')}` : path;
+}
