@@ -2,6 +2,7 @@
 # Enrols at the first start, when LOAM_ENROL_TOKEN is given, then runs.
 set -eu
 if [ ! -f "$LOAM_STATE/config.json" ]; then
-  node apps/agent/src/main.ts enrol --url "$LOAM_URL" --token "${LOAM_ENROL_TOKEN:?set LOAM_ENROL_TOKEN for the first start}"
+  : "${LOAM_ENROL_TOKEN:?set LOAM_ENROL_TOKEN for the first start}"
+  node apps/agent/src/main.ts enrol --url "$LOAM_URL"
 fi
 exec node apps/agent/src/main.ts run

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 
 import type { BuildOptions } from './commands/build.ts';
 import type { CacheOptions, RemoveOptions } from './commands/cache.ts';
@@ -10,6 +10,7 @@ import type { PlanOptions } from './commands/plan.ts';
 import type { RunOptions } from './commands/run.ts';
 import { printError } from './output/print-error.ts';
 import { agentVersion } from './version.ts';
+import { windowsSettings } from './windows-settings.ts';
 
 /** Runs the program and gives its exit code. Commands are loaded when they are called. */
 export async function runCli(argv: readonly string[]): Promise<number> {
@@ -42,7 +43,7 @@ function createProgram(done: (code: number) => void): Command {
       .description(description)
       .option('--state <dir>', "the agent's directory", process.env['LOAM_STATE'] ?? '/var/lib/loam-agent');
   const onHost = (parent: Command, usage: string, description: string): Command =>
-    command(parent, usage, description)
+    withWindowsSettings(command(parent, usage, description))
       .option(
         '--containerd <address>',
         'socket of a containerd that runs already (default: a private one below --state)',
@@ -65,9 +66,12 @@ function createProgram(done: (code: number) => void): Command {
       done(await run({ ...options, ...(privateContainerd || containerd === undefined ? {} : { containerd }) }));
     });
 
-  command(program, 'enrol', 'make this host an agent of a farm')
+  withWindowsSettings(command(program, 'enrol', 'make this host an agent of a farm'))
     .requiredOption('--url <url>', 'address of the farm')
-    .requiredOption('--token <token>', 'one-time token, from the page of agents; it also decides the pool')
+    .option(
+      '--token <token>',
+      'one-time token, from the page of agents; it also decides the pool; - reads it from standard input (default: LOAM_ENROL_TOKEN)',
+    )
     .option('--name <name>', 'what the farm calls this agent (default: the host name)')
     .option('--slots <n>', 'attempts at the same time', '2')
     .option('--force', 'leave the farm that this agent belongs to')
@@ -134,6 +138,13 @@ function createProgram(done: (code: number) => void): Command {
       done(await importImage(file, options));
     });
   return program;
+}
+
+function withWindowsSettings(command: Command): Command {
+  for (const { flag, environment, description } of Object.values(windowsSettings)) {
+    command.addOption(new Option(flag, description).env(environment).helpGroup('Options on Windows:'));
+  }
+  return command;
 }
 
 function collect(value: string, previous: readonly string[]): string[] {
