@@ -25,16 +25,17 @@ const rooms = {
   db: { may: [], because: 'rows are private; presenters in the API publish them' },
   queue: { may: ['base'], because: 'jobs carry ids, handlers load what they need' },
   logs: { may: ['base'], because: 'it stores bytes and knows nothing of builds' },
+  daemon: { may: ['base'], because: 'it is what every daemon needs, whatever it does' },
   testkit: { may: [], because: 'it starts real services and knows no room' },
 };
 const apps = {
   api: {
-    may: ['base', 'spec', 'contracts', 'db', 'queue', 'logs'],
+    may: ['base', 'spec', 'contracts', 'db', 'queue', 'logs', 'daemon'],
     because: 'only the API knows the database and the queue, and it never runs a build',
   },
   web: { may: ['base', 'spec', 'contracts'], because: 'it is bundled for the browser' },
   agent: {
-    may: ['base', 'spec', 'contracts', 'context', 'engine', 'backend', 'backend-containerd', 'containerd'],
+    may: ['base', 'spec', 'contracts', 'context', 'engine', 'backend', 'backend-containerd', 'containerd', 'daemon'],
     because: 'a build host holds no database or queue credentials',
   },
   cli: { may: ['base', 'spec', 'contracts', 'context'], because: 'it is a thin client' },

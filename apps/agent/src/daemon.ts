@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 
 import { createIdSource, LoamError, sleep, systemClock, type Digest } from '@loam/base';
+import { giveMemoryBackWhenIdle } from '@loam/daemon';
 import { parseSpec, type Spec } from '@loam/spec';
 
 import { Attempts } from './attempt/attempts.ts';
@@ -12,7 +13,6 @@ import { BlobCache } from './farm/blob-cache.ts';
 import { FarmClient } from './farm/farm-client.ts';
 import { remoteContext } from './farm/remote-context.ts';
 import { openHost, type HostOptions } from './host.ts';
-import { giveMemoryBackWhenIdle } from './idle-memory.ts';
 import { Journals } from './journal/journals.ts';
 import type { Log } from './log.ts';
 import { engineAnswers } from './session/answers.ts';
@@ -58,7 +58,6 @@ export async function startDaemon({ host: hostOptions, farm: config, log }: Daem
     slots: config.slots,
     clock,
     log,
-    onEnded: giveMemoryBackWhenIdle(clock, () => attempts.running === 0),
     run: (journal, onRecord) =>
       runAttempt(journal, {
         engine,
@@ -91,6 +90,7 @@ export async function startDaemon({ host: hostOptions, farm: config, log }: Daem
     log,
   });
   session.start();
+  const stopGivingBack = giveMemoryBackWhenIdle({ clock });
 
   return {
     async stop(graceMs) {
@@ -99,6 +99,7 @@ export async function startDaemon({ host: hostOptions, farm: config, log }: Daem
       const isBehind = (): boolean => journals.all().some((journal) => journal.ackedSeq < journal.lastSeq);
       while (session.isLive && isBehind() && clock.monotonic() < deadline) await sleep(clock, lastAcksPollMs);
       session.stop();
+      stopGivingBack();
       journals.close();
       await host.close();
     },

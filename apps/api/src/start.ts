@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 
 import { systemClock } from '@loam/base';
+import { giveMemoryBackWhenIdle } from '@loam/daemon';
 import { migrate } from '@loam/db';
 import type { FastifyBaseLogger } from 'fastify';
 
@@ -56,6 +57,8 @@ export async function startApi(
     closers.push(() => app.close());
     await app.listen({ host: config.host, port: config.port });
     await services.start();
+    const stopGivingBack = giveMemoryBackWhenIdle({ clock });
+    closers.push(async () => stopGivingBack());
     const url = config.publicUrl ?? listeningUrl((app.server.address() as AddressInfo).port, config.host);
     const { code } = await services.access.createLoginCode('owner');
     return {

@@ -14,8 +14,6 @@ export interface AttemptsOptions {
   readonly log: Log;
   /** Starts to work on the attempt. */
   readonly run: (journal: AttemptJournal, onRecord: (record: JournalRecord) => void) => RunningAttempt;
-  /** An attempt has ended, however it did. */
-  readonly onEnded?: () => void;
 }
 
 export interface AttemptsListener {
@@ -163,7 +161,6 @@ export class Attempts {
       this.#running.delete(attemptId);
       this.#options.log.info({ attemptId, ...facts }, 'attempt ended');
       if (journal.isSettled) this.#options.journals.remove(journal);
-      this.#options.onEnded?.();
     };
     void running.ended.then(
       () => finish({}),

@@ -1,0 +1,1 @@
+export { giveMemoryBackWhenIdle, type IdleMemoryOptions } from './idle-memory.ts';
