@@ -3,3 +3,11 @@ export { createContainerdBackend, type ContainerdBackend, type ContainerdBackend
 export { busyboxImageArchive, busyboxImageName, type BusyboxImageOptions } from './base-image.ts';
 export type { Credentials, RegistriesConfig, RegistryConfig } from './fetcher/registry-config.ts';
 export { assertNothingLeft, findLeftovers } from './leftovers.ts';
+export { openKoffiHcn } from './hcs/hcn/koffi-hcn.ts';
+export type { HcnApi } from './hcs/hcn/hcn-api.ts';
+export { explainHcnFailure } from './hcs/hcn/hcn-errors.ts';
+export { NatNetwork } from './hcs/hcn/nat-network.ts';
+export { describeHost, isolationFor, type IsolationPolicy } from './hcs/os-match.ts';
+export { snapshotDirectory, usedImages, type UsedImage } from './inspection.ts';
+export { endpointPrefix, namespacePrefix } from './network-names.ts';
+export type { HcsOptions } from './hcs/hcs-driver.ts';

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,6 +7,7 @@ import { LoamError } from '@loam/base';
 
 import { CniNetworks, type NamespaceMaker } from '../cni/cni-networks.ts';
 import { Conflist, pluginsIn, type ConflistDocument } from '../cni/conflist.ts';
+import { namespacePrefix } from '../network-names.ts';
 import type { NetworkProvider } from '../networks.ts';
 
 const run = promisify(execFile);
@@ -45,7 +45,7 @@ export function natNetwork(
   agentId: string,
   plugins: readonly string[] = pluginDirectories,
 ): NetworkProvider {
-  const prefix = `loam-${createHash('sha256').update(agentId).digest('hex').slice(0, 8)}-`;
+  const prefix = namespacePrefix(agentId);
   let networks: Promise<CniNetworks> | undefined;
   const open = (): Promise<CniNetworks> => {
     networks ??= findPlugins(plugins).then(
