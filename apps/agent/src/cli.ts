@@ -2,8 +2,9 @@ import { Command, CommanderError, Option } from 'commander';
 
 import type { BuildOptions } from './commands/build.ts';
 import type { CacheOptions, RemoveOptions } from './commands/cache.ts';
+import type { DoctorOptions } from './commands/doctor.ts';
 import type { EnrolOptions } from './commands/enrol.ts';
-import { exitCodeHelp, exitCodeOfError } from './commands/exit-code.ts';
+import { doctorExitCodeHelp, exitCodeHelp, exitCodeOfError } from './commands/exit-code.ts';
 import type { HealthcheckOptions } from './commands/healthcheck.ts';
 import type { ImportOptions } from './commands/import-image.ts';
 import type { PlanOptions } from './commands/plan.ts';
@@ -107,6 +108,16 @@ function createProgram(done: (code: number) => void): Command {
 
   onHost(program, 'healthcheck', 'a tiny real build, phase by phase')
     .option('--image <name>', "base image (default: one made of this machine's busybox)")
+  onHost(program, 'doctor', 'look for whatever keeps builds from running on this host, or will')
+    .option('--fix', 'put right what is safe: remove what this agent left behind, make the missing NAT network')
+    .option('--only <id>', 'make this check only; may be repeated', collect, [])
+    .option('--json', 'print JSON')
+    .addHelpText('after', doctorExitCodeHelp)
+    .action(async (options: DoctorOptions) => {
+      const { doctor } = await import('./commands/doctor.ts');
+      done(await doctor(options));
+    });
+
     .option('--json', 'print JSON')
     .action(async (options: HealthcheckOptions) => {
       const { healthcheck } = await import('./commands/healthcheck.ts');

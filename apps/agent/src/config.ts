@@ -15,7 +15,7 @@ export interface FarmConfig {
 }
 
 const configFile = 'config.json';
-const identityFile = 'identity';
+export const identityFile = 'identity';
 
 /** Throws `agent.not-enrolled` and `agent.config-invalid`. */
 export function readFarmConfig(stateDirectory: string): FarmConfig {

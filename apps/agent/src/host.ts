@@ -1,8 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 
-import type { Platform, Sandbox } from '@loam/backend';
-import { createContainerdBackend, lockStateDirectory, type ContainerdBackend } from '@loam/backend-containerd';
+import type { Platform, ReconcileReport, Sandbox } from '@loam/backend';
+import {
+  createContainerdBackend,
+  lockStateDirectory,
+  type ContainerdBackend,
+  type HcsOptions,
+} from '@loam/backend-containerd';
 import { isLoamError, LoamError, systemClock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
 import { createEngine, type Engine } from '@loam/engine';
@@ -30,7 +35,7 @@ export interface HostOptions {
 }
 
 /** The pipe of the service containerd, which agents on Windows share (reference §1.1). */
-const windowsContainerd = '\\\\.\\pipe\\containerd-containerd';
+export const windowsContainerd = '\\\\.\\pipe\\containerd-containerd';
 
 /** What builds on this machine: an engine on containerd, with the exclusive right to its state directory. */
 export interface Host {
@@ -43,6 +48,8 @@ export interface Host {
   readonly stateDirectory: string;
   /** Builds must have ended. */
   close(): Promise<void>;
+  /** What of an earlier life was removed when it was opened. */
+  readonly reconciled: ReconcileReport;
 }
 
 /**
@@ -90,7 +97,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       await backend.settled();
       await backend.close();
     });
-    await backend.store.reconcile();
+    const reconciled = await backend.store.reconcile();
     const platform = hostPlatform();
     const engine = createEngine({
       store: backend.store,
@@ -111,6 +118,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       stateDirectory,
       close,
     };
+      reconciled,
   } catch (error) {
     await close();
     throw error;

@@ -7,6 +7,11 @@ export const exitCodeHelp = `
 Exit codes: 0 the build succeeded; of a step whose command failed, its own (128 + N when signal N killed it);
 1 anything else that failed; 2 wrong arguments or an invalid spec; 130 interrupted.`;
 
+/** The same for `doctor`. */
+export const doctorExitCodeHelp = `
+Exit codes: 0 no problem was found (there may be warnings); 1 there is a problem, after --fix still; 2 wrong arguments.
+A wrong --only lists the checks there are; registries.reachable is made only when it is named.`;
+
 /** The code with which a build's process ends. `exit` is how the step that failed ended, if it got to run. */
 export function exitCodeOf(outcome: BuildOutcome, exit: RunExit | undefined): number {
   if (outcome.kind === 'succeeded') return 0;
