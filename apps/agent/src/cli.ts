@@ -9,7 +9,9 @@ import type { HealthcheckOptions } from './commands/healthcheck.ts';
 import type { ImportOptions } from './commands/import-image.ts';
 import type { PlanOptions } from './commands/plan.ts';
 import type { RunOptions } from './commands/run.ts';
+import { defaultStateDirectory } from './config.ts';
 import { printError } from './output/print-error.ts';
+import { addServiceCommands } from './service/service-cli.ts';
 import { agentVersion } from './version.ts';
 import { windowsSettings } from './windows-settings.ts';
 
@@ -42,7 +44,7 @@ function createProgram(done: (code: number) => void): Command {
     parent
       .command(usage)
       .description(description)
-      .option('--state <dir>', "the agent's directory", process.env['LOAM_STATE'] ?? '/var/lib/loam-agent');
+      .option('--state <dir>', "the agent's directory", process.env['LOAM_STATE'] ?? defaultStateDirectory());
   const onHost = (parent: Command, usage: string, description: string): Command =>
     withWindowsSettings(command(parent, usage, description))
       .option(
@@ -148,6 +150,7 @@ function createProgram(done: (code: number) => void): Command {
       const { importImage } = await import('./commands/import-image.ts');
       done(await importImage(file, options));
     });
+  addServiceCommands(program, done);
   return program;
 }
 

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 
 import { LoamError } from '@loam/base';
 
+import { protectDirectory } from './protect-directory.ts';
+
 /** What `enrol` writes: which farm this agent belongs to, and how it proves that. */
 export interface FarmConfig {
   readonly url: string;
@@ -50,7 +52,14 @@ export function readIdentity(stateDirectory: string): string {
 
 /** Makes the state directory. Others may pass through it, since a step's user has to reach what is mounted from it. */
 export function makeStateDirectory(stateDirectory: string): void {
-  mkdirSync(stateDirectory, { recursive: true, mode: 0o711 });
+  const isNew = mkdirSync(stateDirectory, { recursive: true, mode: 0o711 }) !== undefined;
+  if (isNew) protectDirectory(stateDirectory);
+}
+
+/** Where an agent keeps its state when nobody says. */
+export function defaultStateDirectory(): string {
+  if (process.platform !== 'win32') return '/var/lib/loam-agent';
+  return join(process.env['ProgramData'] ?? 'C:\\ProgramData', 'loam-agent');
 }
 
 function writePrivate(file: string, text: string): void {

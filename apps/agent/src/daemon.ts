@@ -24,6 +24,8 @@ export interface DaemonOptions {
   readonly host: Omit<HostOptions, 'onWillNotDie' | 'warn'>;
   readonly farm: FarmConfig;
   readonly log: Log;
+  /** The agent takes no more work until somebody has looked. */
+  readonly onQuarantine?: (reason: string) => void;
 }
 
 export interface Daemon {
@@ -36,12 +38,20 @@ const lastAcksMs = 2000;
 const lastAcksPollMs = 20;
 
 /** Starts the daemon: cleans up after its predecessor, then links to the farm and resumes what was under way. */
-export async function startDaemon({ host: hostOptions, farm: config, log }: DaemonOptions): Promise<Daemon> {
+export async function startDaemon({
+  host: hostOptions,
+  farm: config,
+  log,
+  onQuarantine,
+}: DaemonOptions): Promise<Daemon> {
   const clock = systemClock;
   const ids = createIdSource(clock);
   const host = await openHost({
     ...hostOptions,
-    onWillNotDie: (error) => attempts.isolate(error.message),
+    onWillNotDie: (error) => {
+      attempts.isolate(error.message);
+      onQuarantine?.(error.message);
+    },
     warn: (what, error) => log.warn({ what, err: error }, 'clean-up failed; the next start tries again'),
     onContainerdRestart: (outcome) =>
       'pid' in outcome

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 
 import { readFarmConfig } from '../config.ts';
 import { startDaemon } from '../daemon.ts';
+import type { Log } from '../log.ts';
 import { hostOptions, parseDuration, parseSlots, type CommonOptions } from './options.ts';
 
 export interface RunOptions extends CommonOptions {
@@ -12,9 +13,22 @@ export interface RunOptions extends CommonOptions {
   readonly url?: string;
 }
 
+/** How whoever runs the daemon ends it, and what they hear of it. */
+export interface Lifecycle {
+  /** Resolves with the reason when the daemon is to stop. */
+  readonly stop: Promise<string>;
+  readonly onStarted?: () => void;
+  readonly onStopping?: () => void;
+  readonly onQuarantine?: (reason: string) => void;
+}
+
 /** `loam-agent run`: the daemon, until SIGTERM or SIGINT. */
-export async function run(options: RunOptions): Promise<number> {
-  const log = pino({ level: process.env['LOAM_LOG_LEVEL'] ?? 'info' });
+export function run(options: RunOptions): Promise<number> {
+  return serve(options, pino({ level: process.env['LOAM_LOG_LEVEL'] ?? 'info' }), { stop: stopSignal() });
+}
+
+/** The daemon from its start to its end. Gives the exit code. */
+export async function serve(options: RunOptions, log: Log, lifecycle: Lifecycle): Promise<number> {
   const enrolled = readFarmConfig(resolve(options.state));
   const farm = {
     ...enrolled,
@@ -22,17 +36,23 @@ export async function run(options: RunOptions): Promise<number> {
     ...(options.url === undefined ? {} : { url: options.url }),
   };
   const graceMs = parseDuration(options.grace);
-  const stop = stopSignal();
-  const daemon = await startDaemon({ host: hostOptions(options), farm, log });
+  const daemon = await startDaemon({
+    host: hostOptions(options),
+    farm,
+    log,
+    ...(lifecycle.onQuarantine ? { onQuarantine: lifecycle.onQuarantine } : {}),
+  });
   log.info({ url: farm.url, name: farm.name, pool: farm.pool, slots: farm.slots, pid: process.pid }, 'agent started');
-  log.info({ signal: await stop }, 'stopping');
+  lifecycle.onStarted?.();
+  log.info({ signal: await lifecycle.stop }, 'stopping');
+  lifecycle.onStopping?.();
   await daemon.stop(graceMs);
   log.info({}, 'stopped');
   return 0;
 }
 
 /** The first signal stops in order, a second one at once: what is left then is cleaned up at the next start. */
-function stopSignal(): Promise<string> {
+export function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
     let stopping = false;
     for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {

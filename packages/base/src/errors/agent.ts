@@ -72,4 +72,31 @@ export const agentErrors = defineErrors({
     message: 'The agent speaks version {agent} of the protocol and the farm version {farm}.',
     remedy: 'Bring the older of the two to the version of the other.',
   },
+  'agent.native-unavailable': {
+    status: 500,
+    message: 'The part of the agent that speaks to the host cannot be loaded: {reason}.',
+    remedy: 'Put the executable into a directory of its own that administrators can write, and run it once as one.',
+  },
+  'agent.service-unknown': {
+    status: 404,
+    message: 'There is no service {name} on this host.',
+    remedy: 'Install it with `loam-agent service install`, or name it with --name.',
+  },
+  'agent.service-refused': {
+    status: 500,
+    message: 'The service {name}: {reason}.',
+    remedy:
+      'Run the command as an administrator (Windows) or as root (Linux); `loam-agent service status` shows how it is.',
+  },
+  'agent.service-not-started': {
+    status: 500,
+    message: 'The service {name} did not start: {reason}.',
+    remedy:
+      'Look into its log: the directory service-log below the state directory on Windows, `journalctl -u` on Linux. An agent that is not enrolled does not start.',
+  },
+  'agent.service-only-by-manager': {
+    status: 409,
+    message: '`service run` is what the service manager of Windows calls.',
+    remedy: 'Start the service with `loam-agent service start`, or the agent in a console with `loam-agent run`.',
+  },
 });

@@ -1,0 +1,74 @@
+import { resolve } from 'node:path';
+
+import { systemClock, toLoamError } from '@loam/base';
+import { pino } from 'pino';
+
+import { serve, stopSignal, type Lifecycle, type RunOptions } from '../commands/run.ts';
+import { readFarmConfig } from '../config.ts';
+import type { Log } from '../log.ts';
+import { openHostEvents, type HostEvents } from './host-events.ts';
+import { fileLog, withoutSecrets } from './service-log.ts';
+
+export interface ServiceRunOptions extends RunOptions {
+  readonly name: string;
+}
+
+/**
+ * `loam-agent service run`: the daemon under the service manager. On Windows it logs to files and to the event log, and
+ * ends when the service manager says so; on Linux it is `run`: systemd keeps what it prints, and sends SIGTERM.
+ */
+export async function runService(options: ServiceRunOptions): Promise<number> {
+  if (process.platform !== 'win32') {
+    return await serve(options, pino({ level: process.env['LOAM_LOG_LEVEL'] ?? 'info' }), { stop: stopSignal() });
+  }
+  const { runWindowsService } = await import('./windows/service-process.ts');
+  return await runWindowsService(options.name, systemClock, async (lifecycle) => {
+    const stateDirectory = resolve(options.state);
+    const secrets = credentialOf(stateDirectory);
+    const { log, file } = fileLog(stateDirectory, secrets);
+    const clean = withoutSecrets(secrets);
+    const events = await openHostEvents(options.name);
+    try {
+      const told: HostEvents = { report: (event, text) => events.report(event, clean(text)) };
+      return await serveTelling(told, options, log, lifecycle);
+    } finally {
+      file.close();
+    }
+  });
+}
+
+/** The daemon; what happens to it is told. A failure is logged: nobody reads what a service prints. */
+async function serveTelling(
+  events: HostEvents,
+  options: ServiceRunOptions,
+  log: Log,
+  lifecycle: Lifecycle,
+): Promise<number> {
+  try {
+    const code = await serve(options, log, {
+      ...lifecycle,
+      onStarted: () => {
+        events.report('started', `The build agent ${options.name} has started (process ${process.pid}).`);
+        lifecycle.onStarted?.();
+      },
+      onQuarantine: (reason) =>
+        events.report('quarantined', `The build agent ${options.name} takes no more work: ${reason}`),
+    });
+    events.report('stopped', `The build agent ${options.name} has stopped.`);
+    return code;
+  } catch (error) {
+    const known = toLoamError(error);
+    log.error({ err: error, code: known.code }, known.message);
+    events.report('failed', `The build agent ${options.name} has failed: ${known.message} ${known.remedy}`);
+    return 1;
+  }
+}
+
+function credentialOf(stateDirectory: string): string[] {
+  try {
+    return [readFarmConfig(stateDirectory).credential];
+  } catch {
+    // `serve` will say what is wrong with it.
+    return [];
+  }
+}
