@@ -108,8 +108,6 @@ function createProgram(done: (code: number) => void): Command {
       done(await plan(directory, options));
     });
 
-  onHost(program, 'healthcheck', 'a tiny real build, phase by phase')
-    .option('--image <name>', "base image (default: one made of this machine's busybox)")
   onHost(program, 'doctor', 'look for whatever keeps builds from running on this host, or will')
     .option('--fix', 'put right what is safe: remove what this agent left behind, make the missing NAT network')
     .option('--only <id>', 'make this check only; may be repeated', collect, [])
@@ -120,6 +118,8 @@ function createProgram(done: (code: number) => void): Command {
       done(await doctor(options));
     });
 
+  onHost(program, 'healthcheck', 'a tiny real build, phase by phase')
+    .option('--image <name>', "base image (default: one made of this machine's busybox)")
     .option('--json', 'print JSON')
     .action(async (options: HealthcheckOptions) => {
       const { healthcheck } = await import('./commands/healthcheck.ts');

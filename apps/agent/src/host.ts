@@ -46,10 +46,10 @@ export interface Host {
   /** Marks what is ours in containerd. */
   readonly identity: string;
   readonly stateDirectory: string;
-  /** Builds must have ended. */
-  close(): Promise<void>;
   /** What of an earlier life was removed when it was opened. */
   readonly reconciled: ReconcileReport;
+  /** Builds must have ended. */
+  close(): Promise<void>;
 }
 
 /**
@@ -115,10 +115,10 @@ export async function openHost(options: HostOptions): Promise<Host> {
       engine: supervisor ? onceReady(engine, () => supervisor.ready()) : engine,
       platform,
       identity,
+      reconciled,
       stateDirectory,
       close,
     };
-      reconciled,
   } catch (error) {
     await close();
     throw error;
