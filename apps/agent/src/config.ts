@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { LoamError } from '@loam/base';
 
 import { protectDirectory } from './protect-directory.ts';
+import { pickWindowsSettings, type WindowsSettings } from './windows-settings.ts';
 
 /** What `enrol` writes: which farm this agent belongs to, and how it proves that. */
 export interface FarmConfig {
@@ -14,6 +15,8 @@ export interface FarmConfig {
   readonly name: string;
   readonly pool: string;
   readonly slots: number;
+  /** What `enrol` was told about the host, as written. */
+  readonly windows?: WindowsSettings;
 }
 
 const configFile = 'config.json';
@@ -31,6 +34,13 @@ export function readFarmConfig(stateDirectory: string): FarmConfig {
   if (!Number.isInteger(config.slots) || (config.slots ?? 0) < 1) throw invalid(file, 'slots is no positive number');
   if (!URL.canParse(config.url ?? '')) throw invalid(file, 'url is no address');
   return config as FarmConfig;
+}
+
+/** What `enrol` was told about a Windows host; nothing when it is not enrolled, or its configuration is of no use. */
+export function readKeptSettings(stateDirectory: string): WindowsSettings {
+  const file = join(stateDirectory, configFile);
+  const { windows } = parseJson(file, readIfThere(file) ?? '{}') as Partial<FarmConfig>;
+  return pickWindowsSettings(windows ?? {});
 }
 
 /** Only root may read it: the credential is in it. */

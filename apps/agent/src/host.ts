@@ -27,6 +27,8 @@ export interface HostOptions {
   readonly namespace: string;
   /** Leave the private containerd running when this process ends. */
   readonly keepContainerd?: boolean;
+  /** What the operator set; only read on Windows. */
+  readonly windows?: HcsOptions;
   /** A process of a step could not be ended. */
   readonly onWillNotDie?: (error: LoamError) => void;
   readonly warn?: (what: string, error: unknown) => void;
@@ -90,6 +92,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       clock: systemClock,
       randomUUID,
       registries: readRegistries(stateDirectory),
+      ...(options.windows ? { windows: options.windows } : {}),
       ...(daemon ? { runcRoot: daemon.runcRoot } : {}),
       ...(options.warn ? { warn: options.warn } : {}),
     });

@@ -6,7 +6,7 @@ import type { CleanupQueue } from './cleanup-queue.ts';
 import { labels } from './labels.ts';
 import type { HostRun, PlatformDriver } from './platform-driver.ts';
 import { patiently } from './sandbox/patience.ts';
-import { ShimRelay } from './sandbox/shim-relay.ts';
+import { ShimRelay, type RelayPlace } from './sandbox/shim-relay.ts';
 import { Termination } from './sandbox/termination.ts';
 import type { WorkingMounts } from './store/working-mounts.ts';
 
@@ -114,16 +114,28 @@ export class ContainerdSandbox implements Sandbox {
       throw driver.explainStartFailure(error, request.argv[0] ?? '', user);
     } finally {
       termination.end();
-      await host.release();
-      place.arrived();
-      const deletion = cleanup.defer(request.working.key, successorWithinMs, async () => {
-        await place.retire();
-        await this.#deleteRecords(id);
-      });
-      if (isOver) place.leave(deletion);
-      else deletion.begin();
-      if (!taskMade) await cleanup.settled(request.working.key);
+      if (termination.isStuck) {
+        // What may still run keeps its records and its snapshot, for whoever looks at the host, and for the next reconciliation.
+        mounts.keep(request.working.key);
+        cleanup.start(`host of ${id}`, () => host.release());
+        place.arrived();
+      } else {
+        await host.release();
+        place.arrived();
+        this.#forget(id, request.working.key, place, isOver);
+        if (!taskMade) await cleanup.settled(request.working.key);
+      }
     }
+  }
+
+  /** Deletes the records of a run that has ended; of one that ended well not before the next step has had its chance. */
+  #forget(id: string, key: string, place: RelayPlace, isOver: boolean): void {
+    const deletion = this.#options.cleanup.defer(key, successorWithinMs, async () => {
+      await place.retire();
+      await this.#deleteRecords(id);
+    });
+    if (isOver) place.leave(deletion);
+    else deletion.begin();
   }
 
   /** Starts a task. When the daemon goes away before it has answered, the task tells whether it did. */

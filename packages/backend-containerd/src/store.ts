@@ -155,9 +155,11 @@ export class ContainerdStore implements Store {
   }
 
   async abandon(working: WorkingSnapshot): Promise<void> {
-    await this.#options.cleanup.settled(working.key);
+    const { cleanup, mounts } = this.#options;
+    await cleanup.settled(working.key);
+    if (mounts.isKept(working.key)) return;
     await this.#removeKey(working.key);
-    this.#options.mounts.forget(working.key);
+    mounts.forget(working.key);
   }
 
   async remove(name: SnapshotName): Promise<void> {

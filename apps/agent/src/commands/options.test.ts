@@ -5,7 +5,7 @@ import { exitCodeOf } from './exit-code.ts';
 import { parseCpus, parseDuration, parseMemory, parseSlots, readSecret } from './options.ts';
 
 test('sizes, times and counts are read as people write them', () => {
-  expect(['1048576', '512M', '2G', '1.5g', '64KiB'].map(parseMemory)).toEqual([
+  expect(['1048576', '512M', '2G', '1.5g', '64KiB'].map((each) => parseMemory(each))).toEqual([
     1048576,
     512 * 1024 ** 2,
     2 * 1024 ** 3,

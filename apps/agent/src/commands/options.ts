@@ -1,11 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
+import type { HcsOptions } from '@loam/backend-containerd';
 import { LoamError } from '@loam/base';
 import { decodeBytes, formatDiagnostic, parseSpec, type Spec } from '@loam/spec';
 
+import { readKeptSettings } from '../config.ts';
+import { pickWindowsSettings, readWindowsSettings, type WindowsSettings } from '../windows-settings.ts';
+
 /** Options that every command has. */
-export interface CommonOptions {
+export interface CommonOptions extends WindowsSettings {
   readonly state: string;
   readonly containerd?: string;
   readonly namespace: string;
@@ -18,9 +22,12 @@ export function hostOptions(options: CommonOptions): {
   containerd: string | undefined;
   namespace: string;
   keepContainerd: boolean;
+  windows: HcsOptions;
 } {
+  const stateDirectory = resolve(options.state);
   return {
-    stateDirectory: resolve(options.state),
+    stateDirectory,
+    windows: readWindowsSettings({ ...readKeptSettings(stateDirectory), ...pickWindowsSettings(options) }),
     containerd: options.containerd,
     namespace: options.namespace,
     keepContainerd: options.keepContainerd ?? false,
@@ -47,9 +54,9 @@ export function readSecret(argument: string): [id: string, value: Uint8Array] {
 }
 
 /** `512M`, `2G`, or bytes. */
-export function parseMemory(value: string): number {
+export function parseMemory(value: string, option: string = '--memory'): number {
   const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(value) ?? [];
-  if (digits === undefined) throw bad('--memory', value, 'write bytes, or a number with K, M, G or T');
+  if (digits === undefined) throw bad(option, value, 'write bytes, or a number with K, M, G or T');
   const power = ' KMGT'.indexOf(unit.toUpperCase() || ' ');
   return Math.round(Number(digits) * 1024 ** power);
 }
@@ -62,9 +69,9 @@ export function parseDuration(value: string): number {
   return Math.round(Number(digits) * (unitMs[unit] ?? 1000));
 }
 
-export function parseCpus(value: string): number {
+export function parseCpus(value: string, option: string = '--cpus'): number {
   const cpus = Number(value);
-  if (!(cpus > 0 && cpus < 10_000)) throw bad('--cpus', value, 'write a number above 0');
+  if (!(cpus > 0 && cpus < 10_000)) throw bad(option, value, 'write a number above 0');
   return cpus;
 }
 

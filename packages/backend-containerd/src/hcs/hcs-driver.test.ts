@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -338,6 +338,18 @@ it('the scratch size of a build reaches the snapshotter', async () => {
   await lease.release();
 });
 
+it('secrets lie below the directory that the operator names, whose other files stay', async () => {
+  const own = join(directory, 'secrets');
+  await mkdir(own);
+  await writeFile(join(own, 'precious'), 'x');
+  await open({ secretsDirectory: own });
+  const base = await baseImage();
+  const secrets = [{ target: 'C:\\key', value: new TextEncoder().encode('hunter2') }];
+  expect((await run(base, { secrets, argv: ['cmd', '/S', '/C', 'type C:\\key'] })).stdout).toContain('hunter2');
+  await backend.store.reconcile();
+  expect(await readdir(own)).toEqual(['precious']);
+});
+
 it('variables without a value are told to be unset, by their last spelling', async () => {
   const base = await baseImage();
   let stderr = '';
@@ -380,7 +392,10 @@ it('a container that outlives the kill is ended past the shim; one that outlives
       killGraceMs: 20,
       killTimeoutMs: 500,
     });
-    model.faults.plant({ method: 'Tasks.Kill', error: { code: 2, text: 'hcs::System::Terminate: timeout' } });
+    const lift = model.faults.plant({
+      method: 'Tasks.Kill',
+      error: { code: 2, text: 'hcs::System::Terminate: timeout' },
+    });
     const controller = new AbortController();
     const starts = model.faults.calls.filter((call) => call === 'Tasks.Start').length;
     const running = run(base, {}, controller.signal);
@@ -388,7 +403,10 @@ it('a container that outlives the kill is ended past the shim; one that outlives
     await expect.poll(() => model.faults.calls.filter((call) => call === 'Tasks.Start').length).toBe(starts + 1);
     controller.abort();
     const stop = setInterval(() => void clock.advance(100), 5);
-    await running.finally(() => clearInterval(stop));
+    await running.finally(() => {
+      clearInterval(stop);
+      lift();
+    });
   };
   await expect(hangs(() => ends())).rejects.toMatchObject({ code: 'general.cancelled' });
   expect(commands).toEqual([expect.stringMatching(/^hcsdiag kill loam-/)]);
@@ -399,7 +417,7 @@ it('a container that outlives the kill is ended past the shim; one that outlives
   ends();
   // It is left as it is; the next life removes it.
   await open();
-  expect(await backend.store.reconcile()).toMatchObject({ tasks: 1, containers: 1 });
+  expect(await backend.store.reconcile()).toMatchObject({ tasks: 1, containers: 1, workingSnapshots: 1 });
 });
 
 it('rule 1: a namespace with "extract" in it is refused', async () => {

@@ -30,7 +30,7 @@ export interface HcsOptions {
   /** Of each step whose build sets none. Without a size a scratch disk has 20 GB, sparse (reference §3.2). */
   readonly limits?: Limits;
   readonly network?: WindowsNetworkSettings;
-  /** For the values of secrets while a step runs; below the state directory unless given. Must be on a local NTFS volume. */
+  /** Below it a directory of this agent has the values of secrets while a step runs. On a local NTFS volume; the state directory unless given. */
   readonly secretsDirectory?: string;
 }
 
@@ -64,8 +64,10 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
   const { pipePrefix = '\\\\.\\pipe\\', runCommand = runHostCommand } = options;
   checkNamespace(client.namespace);
   const { version } = await client.version();
-  const { limits: defaultLimits = {}, secretsDirectory = join(stateDirectory, 'secrets') } = options;
-  const secrets = new SecretDirectory(secretsDirectory, runCommand);
+  const { limits: defaultLimits = {}, secretsDirectory } = options;
+  // Of a name that nobody else has: it is removed with all that is in it.
+  const ownSecrets = secretsDirectory === undefined ? undefined : join(secretsDirectory, `loam-secrets-${agentId}`);
+  const secrets = new SecretDirectory(ownSecrets ?? join(stateDirectory, 'secrets'), runCommand);
   const host = describeHost(hostVersion, policy);
   const spools = join(stateDirectory, 'trees');
   const turns = new Turns();

@@ -29,6 +29,8 @@ const lastResortMs = 30_000;
  */
 export class Termination {
   reason: 'cancelled' | 'timed-out' | undefined;
+  /** It would not die, or nobody knows whether it did. */
+  isStuck = false;
   readonly #options: TerminationOptions;
   readonly #undo: (() => void)[] = [];
   readonly #refused: Promise<never>;
@@ -127,6 +129,7 @@ export class Termination {
   }
 
   #willNotDie(how: string, cause?: unknown): LoamError {
+    this.isStuck = true;
     return LoamError.of('backend.will-not-die', { container: this.#options.id, how }, { cause });
   }
 

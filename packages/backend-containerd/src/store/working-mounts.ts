@@ -5,6 +5,7 @@ import type { Mount, SnapshotsApi } from '@loam/containerd';
 export class WorkingMounts {
   readonly #snapshots: SnapshotsApi;
   readonly #known = new Map<string, readonly Mount[]>();
+  readonly #kept = new Set<string>();
 
   constructor(snapshots: SnapshotsApi) {
     this.#snapshots = snapshots;
@@ -16,6 +17,15 @@ export class WorkingMounts {
 
   forget(key: string): void {
     this.#known.delete(key);
+  }
+
+  /** Something may still run on that snapshot: it must not be removed in this life. */
+  keep(key: string): void {
+    this.#kept.add(key);
+  }
+
+  isKept(key: string): boolean {
+    return this.#kept.has(key);
   }
 
   async of(working: WorkingSnapshot): Promise<readonly Mount[]> {
