@@ -62,7 +62,11 @@ export class ContainerdFetcher implements Fetcher {
     const known = await this.#records.recall(reference.name, platform);
     if (known !== undefined && (options.refresh !== true || known.imported || reference.digest !== undefined)) {
       const image = await loadImage(this.#options.client, reference.name, known.target);
-      if (image !== undefined) return resolved(reference, platform, image, known.resolvedAtMs);
+      // An imported image comes from nowhere else. Of another, the host may have outgrown the one that suited it.
+      if (image !== undefined && known.imported) this.#checkPlatform(reference, platform, image);
+      if (image !== undefined && this.#suits(platform, image)) {
+        return resolved(reference, platform, image, known.resolvedAtMs);
+      }
     }
     const documents = await this.#download(reference, platform, options.signal);
     const image = readImage(reference.name, documents);
@@ -186,11 +190,12 @@ export class ContainerdFetcher implements Fetcher {
 
   /** A manifest without an index says what it is for in its configuration only. */
   #checkPlatform(reference: ImageReference, platform: Platform, image: LoadedImage): void {
-    const { driver } = this.#options;
-    const has = image.config.platform;
-    if (rankPlatform(has, platform, driver.rankOsVersion) === undefined) {
-      throw this.#missing(reference, platform, formatManifestPlatform(has));
-    }
+    if (this.#suits(platform, image)) return;
+    throw this.#missing(reference, platform, formatManifestPlatform(image.config.platform));
+  }
+
+  #suits(platform: Platform, image: LoadedImage): boolean {
+    return rankPlatform(image.config.platform, platform, this.#options.driver.rankOsVersion) !== undefined;
   }
 
   #missing(reference: ImageReference, platform: Platform, available: string): LoamError {

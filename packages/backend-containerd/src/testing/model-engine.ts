@@ -116,6 +116,18 @@ async function build(engine: Engine, text: string, options: BuildOptions): Promi
 
 function filesContext(files: Record<string, string>) {
   const bytes = new Map(Object.entries(files).map(([path, text]) => [path, new TextEncoder().encode(text)]));
+  const parents = Object.keys(files).flatMap((path) =>
+    path
+      .split('/')
+      .slice(1)
+      .map((_, index) =>
+        path
+          .split('/')
+          .slice(0, index + 1)
+          .join('/'),
+      ),
+  );
+  const directories = [...new Set(parents)].map((path) => ({ kind: 'directory' as const, path }));
   const entries = [...bytes].map(([path, content]) => ({
     kind: 'file' as const,
     path,
@@ -123,7 +135,7 @@ function filesContext(files: Record<string, string>) {
     mode: 0o644,
     digest: `sha256:${createHash('sha256').update(content).digest('hex')}` as Digest,
   }));
-  return manifestContext(entries, async function* (file) {
+  return manifestContext([...directories, ...entries], async function* (file) {
     yield bytes.get(file.path) ?? new Uint8Array();
   });
 }

@@ -1,6 +1,7 @@
 import { sleep } from '@loam/base';
 
 import { cmdScript, parseCmd, unquote, type CmdCommand, type CmdScript } from './cmd-parser.ts';
+import { findProgram, programName, standInCall, type StandIns } from './other-programs.ts';
 import { absolutePath, type ProgramContext } from './program.ts';
 import { tarProgram } from './tar-program.ts';
 
@@ -13,13 +14,28 @@ interface Frame {
   readonly out: (bytes: string | Uint8Array) => void;
   readonly err: (text: string) => void;
   readonly input: () => AsyncIterable<Uint8Array>;
+  readonly standIns: StandIns;
 }
-class Exit extends Error {}
+class Exit extends Error {
+  readonly code: number;
+  /** `exit /b`: a batch file ends, and what called it goes on. */
+  readonly onlyBatch: boolean;
 
-/** `cmd /S /C "SCRIPT"`: enough of cmd for examples and tests. What it does not know ends with 9009, as in cmd. */
-export async function cmdShell(context: ProgramContext): Promise<number> {
+  constructor(code: number, onlyBatch: boolean) {
+    super(`exit ${code}`);
+    this.code = code;
+    this.onlyBatch = onlyBatch;
+  }
+}
+
+/**
+ * `cmd /S /C "SCRIPT"`: enough of cmd for examples and tests, batch files included. `standIns` are further programs; what is
+ * not known ends with 9009, as in cmd.
+ */
+export async function cmdShell(context: ProgramContext, standIns: StandIns = {}): Promise<number> {
   const frame: Frame = {
     context,
+    standIns,
     env: new Map([...context.env].map(([name, value]) => [name.toUpperCase(), { name, value }])),
     cwd: context.cwd,
     status: 0,
@@ -32,7 +48,7 @@ export async function cmdShell(context: ProgramContext): Promise<number> {
   try {
     return await runScript(parseCmd(expand(script, frame)), frame);
   } catch (error) {
-    if (error instanceof Exit) return Number(error.message);
+    if (error instanceof Exit) return error.code;
     if (context.signal.aborted || !(error instanceof Error)) throw error;
     frame.err(`${error.message}\r\n`);
     return 255;
@@ -50,7 +66,7 @@ async function interactive(frame: Frame): Promise<number> {
     }
     return frame.status;
   } catch (error) {
-    if (error instanceof Exit) return Number(error.message);
+    if (error instanceof Exit) return error.code;
     throw error;
   }
 }
@@ -124,7 +140,7 @@ async function runCommand(words: readonly string[], whole: string, frame: Frame,
     case 'set':
       return set(unquote(rest), frame, keeps);
     case 'exit':
-      throw new Exit(String(Number(paths.at(-1) ?? frame.status) >>> 0));
+      throw new Exit(Number(paths.at(-1) ?? frame.status) >>> 0, args[0]?.toLowerCase() === '/b');
     case 'ver':
       out('\r\nMicrosoft Windows [a model of it]\r\n');
       return 0;
@@ -142,16 +158,64 @@ async function runCommand(words: readonly string[], whole: string, frame: Frame,
       return 0;
     case 'if':
       return await runIf(words, frame);
+    case 'call':
+      return await runCommand(words.slice(1), rest, frame, keeps);
+    case 'start':
+      return await runStarted(rest, frame, keeps);
     case 'cmd':
       return await runScript(parseCmd(cmdScript(whole) ?? ''), frame);
     case 'tar':
       return await tarProgram(args, { ...frame, at: context.at, stdin: frame.input });
     default:
-      return files(unquote(first).toLowerCase(), paths, args, frame);
+      return (
+        files(unquote(first).toLowerCase(), paths, args, frame) ?? (await runOther(unquote(first), whole, frame, keeps))
+      );
   }
 }
 
-function files(name: string, paths: readonly string[], args: readonly string[], frame: Frame): number {
+/** `start "TITLE" /wait PROGRAM …` */
+async function runStarted(rest: string, frame: Frame, keeps: Frame): Promise<number> {
+  const command = /^(?:"[^"]*"\s*)?((?:\/\w+\s+)*)(.*)$/s.exec(rest);
+  if (!/\/w/i.test(command?.[1] ?? '')) throw new Error('the model starts programs only with /wait');
+  const whole = command?.[2] ?? '';
+  return runOther(unquote(/^(?:"[^"]*"|\S)+/.exec(whole)?.[0] ?? ''), whole, frame, keeps);
+}
+
+/** A batch file, or a program that a stand-in plays; both have to be there as files. */
+async function runOther(command: string, whole: string, frame: Frame, keeps: Frame): Promise<number> {
+  const path = findProgram(command, frame);
+  if (path === undefined) {
+    frame.err(
+      `'${command}' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n`,
+    );
+    return 9009;
+  }
+  const standIn = frame.standIns[programName(command)];
+  if (standIn) return standIn(standInCall(whole, frame));
+  if (/\.(?:cmd|bat)$/i.test(path)) return runBatch(text(read(path, frame)), frame, keeps);
+  frame.err(`the model cannot run ${path}\r\n`);
+  return 1;
+}
+
+/** Line by line, so that each sees what the ones before it set; the working directory and variables last. */
+async function runBatch(lines: string, frame: Frame, keeps: Frame): Promise<number> {
+  const own: Frame = { ...frame, status: 0 };
+  try {
+    for (const line of lines.split(/\r?\n/)) {
+      const command = line.trim().replace(/^@/, '');
+      if (command === '' || /^(?:rem\b|echo off$)/i.test(command)) continue;
+      own.status = await runScript(parseCmd(expand(command, own)), own);
+    }
+    return own.status;
+  } catch (error) {
+    if (error instanceof Exit && error.onlyBatch) return error.code;
+    throw error;
+  } finally {
+    keeps.cwd = own.cwd;
+  }
+}
+
+function files(name: string, paths: readonly string[], args: readonly string[], frame: Frame): number | undefined {
   const { context, cwd } = frame;
   const meta = { mtimeMs: context.clock.now() };
   const [from = '', to = ''] = paths;
@@ -192,10 +256,7 @@ function files(name: string, paths: readonly string[], args: readonly string[], 
       return 0;
     }
     default:
-      frame.err(
-        `'${name}' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n`,
-      );
-      return 9009;
+      return undefined;
   }
 }
 
@@ -235,6 +296,7 @@ function set(assignment: string, frame: Frame, keeps: Frame): number {
 function expand(script: string, frame: Frame): string {
   return script.replace(/%([^%\s]+)%/g, (whole, name: string) => {
     if (name.toUpperCase() === 'CD') return frame.cwd;
+    if (name.toUpperCase() === 'ERRORLEVEL') return String(frame.status);
     return frame.env.get(name.toUpperCase())?.value ?? whole;
   });
 }
