@@ -65,7 +65,7 @@ export class BuildSession {
     try {
       const root = stagesOf(this.#request.spec);
       const result = await this.#guard(root, async () => {
-        checkStages(root);
+        checkStages(root, rulesFor(this.#parts.platform));
         return this.#ensure(root);
       });
       // Stages that were under way when another failed end before the build does.

@@ -4,15 +4,19 @@ import type { CopyOp } from '@loam/spec';
 
 import { ExecutionFailure } from './executions.ts';
 import type { SourceEntry } from './copy-layer.ts';
+import type { PlatformRules } from './platform/rules.ts';
 
 /**
  * What a copy takes out of another build's snapshot: modes and times as they are there, for the snapshot's own id vouches
  * for them. Links on the way to a source are followed, a source that is a link is copied as one.
  */
-export async function* buildEntries(tree: TreeReader, op: CopyOp): AsyncIterable<SourceEntry> {
+export async function* buildEntries(tree: TreeReader, op: CopyOp, rules: PlatformRules): AsyncIterable<SourceEntry> {
   const excludes = new Set(op.exclude);
   for (const source of op.src) {
-    const names = source.split('/').filter((name) => name !== '' && name !== '.');
+    const names = rules
+      .treePath(source)
+      .split('/')
+      .filter((name) => name !== '' && name !== '.');
     const itemName = names.at(-1) ?? '';
     const parent = await tree.resolve(names.slice(0, -1).join('/'));
     const start = parent.path === '' || itemName === '' ? itemName : `${parent.path}/${itemName}`;

@@ -45,7 +45,7 @@ export function copyStep(step: ResolvedCopy, options: CopyStepOptions): StepCode
         totalBytes = totalSize(step.items);
         entries = contextEntries(step.items, options.context, Math.floor(clock.now() / 1000) * 1000);
       } else if (options.source !== undefined) {
-        entries = buildEntries(await open(options.source), step.op);
+        entries = buildEntries(await open(options.source), step.op, rules);
       } else throw new Error('a copy from nowhere');
       const layer = new CopyLayer({ tree, owner, nowMs: clock.now(), destination: step.destination, rules });
       const working = await store.prepare(parent, 'layer', lease);

@@ -6,6 +6,7 @@ import type { Plan, PlanOptions, PlanStep } from './api.ts';
 import { baseSize } from './base-image.ts';
 import type { EngineParts } from './engine-parts.ts';
 import type { StepPlace } from './events.ts';
+import { rulesFor } from './platform/rules-for.ts';
 import { stagesInOrder, stagesOf, type Stage } from './stage.ts';
 import { StepError } from './step-error.ts';
 import { checkStages } from './step-options.ts';
@@ -26,7 +27,7 @@ export async function planBuild(parts: EngineParts, spec: Spec, options: PlanOpt
     lenient: true,
   });
   try {
-    checkStages(root);
+    checkStages(root, rulesFor(parts.platform));
     const stages = stagesInOrder(root);
     const planned = await Promise.all(stages.map((stage) => planStage(parts, stage, resolver)));
     const needed = neededStages(root, new Map(stages.map((stage, index) => [stage, planned[index] ?? []])));

@@ -40,7 +40,8 @@ export function runStep(step: ResolvedRun, options: RunStepOptions): StepCode {
     try {
       let exit: RunExit;
       try {
-        working = await store.prepare(parent, 'run', lease);
+        const { scratchBytes } = options.limits;
+        working = await store.prepare(parent, 'run', lease, { scratchBytes });
         exit = await run(step, options, working, caches.mounts, secrets, handle);
       } finally {
         await caches.release();

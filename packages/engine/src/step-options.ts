@@ -1,18 +1,43 @@
 import type { CacheSharing, Network } from '@loam/backend';
 import { LoamError } from '@loam/base';
-import type { CopyOp, Mount, RunOp } from '@loam/spec';
+import type { CopyOp, Mount, Op, RunOp } from '@loam/spec';
 
+import type { StepPlace } from './events.ts';
+import type { PlatformRules } from './platform/rules.ts';
 import { stagesInOrder, type Stage } from './stage.ts';
 import { StepError } from './step-error.ts';
 
 /** Looks for what no agent could ever build, before anything is fetched or run. Throws a `StepError`. */
-export function checkStages(root: Stage): void {
+export function checkStages(root: Stage, rules: PlatformRules): void {
   for (const stage of stagesInOrder(root)) {
-    for (const { place, op } of stage.steps) {
-      const error = op.kind === 'run' ? runProblem(op, place.position) : copyProblem(op, place.position, stage);
+    const places = new Map<Op, StepPlace>(stage.steps.map(({ op, place }) => [op, place]));
+    // As far as the spec alone tells it; where an image begins elsewhere, a copy is looked at again when it is resolved.
+    let { workdir } = rules;
+    for (const op of stage.spec.ops) {
+      if (op.kind === 'workdir') workdir = rules.absolute(workdir, op.path);
+      const place = places.get(op);
+      if (!place) continue;
+      const { position } = place;
+      let error: LoamError | undefined;
+      if (op.kind === 'run') error = runProblem(op, position);
+      if (op.kind === 'copy') {
+        error = copyProblem(op, position, stage, rules) ?? driveProblem(op, position, workdir, rules);
+      }
       if (error) throw new StepError(place, error);
     }
   }
+}
+
+/** What is wrong with where a copy goes, out of the directory that it stands in. */
+export function driveProblem(
+  op: CopyOp,
+  position: string,
+  workdir: string,
+  rules: PlatformRules,
+): LoamError | undefined {
+  const destination = rules.destination(workdir, op.dst).path;
+  const drive = rules.otherDrive(destination);
+  return drive === undefined ? undefined : LoamError.of('engine.copy-drive', { position, destination, drive });
 }
 
 function runProblem(op: RunOp, position: string): LoamError | undefined {
@@ -25,7 +50,7 @@ function runProblem(op: RunOp, position: string): LoamError | undefined {
   return undefined;
 }
 
-function copyProblem(op: CopyOp, position: string, stage: Stage): LoamError | undefined {
+function copyProblem(op: CopyOp, position: string, stage: Stage, rules: PlatformRules): LoamError | undefined {
   const { from, src, dst } = op;
   const isDirectory = /[\\/]$/.test(dst);
   if (src.length === 0 || (src.length > 1 && !isDirectory)) {
@@ -34,9 +59,19 @@ function copyProblem(op: CopyOp, position: string, stage: Stage): LoamError | un
   if (from.kind === 'build' && !stage.scope.has(from.name)) {
     return LoamError.of('engine.unknown-build', { position, build: from.name });
   }
-  const climbing = src.find((source) => source.split('/').includes('..'));
-  if (climbing === undefined) return undefined;
-  return LoamError.of('engine.copy-source-invalid', { position, source: climbing, reason: 'it has ".." in it' });
+  for (const source of src) {
+    const reason = sourceProblem(op, source, rules);
+    if (reason !== undefined) return LoamError.of('engine.copy-source-invalid', { position, source, reason });
+  }
+  return undefined;
+}
+
+/** Sources in the project are named as the spec's author sees it, those in a build as the build's platform does. */
+function sourceProblem(op: CopyOp, source: string, rules: PlatformRules): string | undefined {
+  const isInBuild = op.from.kind === 'build';
+  if (isInBuild && rules.otherDrive(source) !== undefined) return 'a container has no other drive than C:';
+  const path = isInBuild ? rules.treePath(source) : source;
+  return path.split('/').includes('..') ? 'it has ".." in it' : undefined;
 }
 
 function isNetwork(name: string): name is Network {

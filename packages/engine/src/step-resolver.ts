@@ -14,8 +14,8 @@ import type { StepPlace } from './events.ts';
 import { rulesFor } from './platform/rules-for.ts';
 import type { Destination, PlatformRules } from './platform/rules.ts';
 import type { Stage, StageStep } from './stage.ts';
-import { blame } from './step-error.ts';
-import { networkOf } from './step-options.ts';
+import { blame, StepError } from './step-error.ts';
+import { driveProblem, networkOf } from './step-options.ts';
 import { fromRecordOf, recordedEntry, stepId, stepRecordFormat, type StepRecord } from './step-record.ts';
 import { initialState, nextState, type StepState } from './step-state.ts';
 
@@ -211,6 +211,8 @@ export class StepResolver {
     queries: Map<CopyOp, Promise<ContextItem[]>>,
   ): Promise<ResolvedCopy | Unresolved> {
     const { state, parentId, place } = common;
+    const elsewhere = driveProblem(op, place.position, state.workdir, rules);
+    if (elsewhere) throw new StepError(place, elsewhere);
     const destination = rules.destination(state.workdir, op.dst);
     const written =
       destination.isDirectory && !/[\\/]$/.test(destination.path) ? `${destination.path}/` : destination.path;

@@ -56,6 +56,11 @@ export const engineErrors = defineErrors({
     message: 'Step {position} cannot copy "{source}": {reason}.',
     remedy: 'Name sources by paths below the root, without "..".',
   },
+  'engine.copy-drive': {
+    status: 422,
+    message: 'Step {position} copies to "{destination}": a Windows container has no drive {drive} of its own, only C:.',
+    remedy: 'Copy below C:\\. What a step needs on another drive can be mounted there as a cache.',
+  },
   'engine.copy-source-missing': {
     status: 422,
     message: 'Step {position}: the build "{build}" has no "{source}" to copy.',

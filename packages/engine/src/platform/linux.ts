@@ -21,6 +21,7 @@ export const linuxRules: PlatformRules = {
   absolute,
   destination: (workdir, path) => ({ path: absolute(workdir, path), isDirectory: path.endsWith('/') }),
   treePath: (path) => path.replace(/^\/+|\/+$/g, ''),
+  otherDrive: () => undefined,
   envKey: (name) => name,
   numericOwners: true,
 };

@@ -1,4 +1,5 @@
 import { FileTree } from '@loam/backend/memory';
+import { parseSpec } from '@loam/spec';
 import { describe, expect, it } from 'vitest';
 
 import { makeWorld } from '../test-world.ts';
@@ -48,6 +49,12 @@ describe('paths on Windows', () => {
     expect(windowsRules.destination('C:\\w', 'out')).toEqual({ path: 'C:\\w\\out', isDirectory: false });
     expect(windowsRules.treePath('C:\\Program Files\\x')).toBe('Program Files/x');
     expect(windowsRules.treePath('C:\\')).toBe('');
+    expect(['C:\\x', 'c:\\x', 'D:\\x', 'x'].map((path) => windowsRules.otherDrive(path))).toEqual([
+      undefined,
+      undefined,
+      'D:',
+      undefined,
+    ]);
   });
 });
 
@@ -80,4 +87,49 @@ it('a Windows build takes shell, user, paths and environment by the rules of Win
     caches: [{ id: 'nuget', target: 'C:\\cache' }],
   });
   expect(await world.text(outcome.snapshot, 'out/f')).toBe('x');
+});
+
+describe('a copy to a drive that a container has not', () => {
+  const windows = { os: 'windows', architecture: 'amd64', osVersion: '10.0.20348.2700' } as const;
+  const world = (config: object = {}) => makeWorld({ base: new FileTree(), platform: windows, config });
+
+  it.each([
+    '(copy (src f) (dst "D:\\\\out\\\\"))',
+    '(copy (src f) (dst d:/out/))',
+    '(workdir "E:\\\\src") (copy (src f) (dst out/))',
+  ])('is refused in a plan and in a build, before anything is fetched: %s', async (ops) => {
+    const { engine, build, fetcher } = world();
+    const { spec } = parseSpec(`((from base) ${ops})`);
+    if (!spec) throw new Error('no spec');
+    await expect(engine.plan(spec, {})).rejects.toMatchObject({ code: 'engine.copy-drive' });
+    const { outcome } = await build(`((from base) ${ops})`, { files: { f: 'x' } });
+    expect(outcome).toMatchObject({ kind: 'failed', position: '1', error: { code: 'engine.copy-drive' } });
+    expect(await fetcher.list(windows)).toEqual([]);
+  });
+
+  it('that only the image asks for is refused in the build', async () => {
+    const { outcome } = await world({ workdir: 'D:\\src' }).build('((from base) (copy (src f) (dst out/)))', {
+      files: { f: 'x' },
+    });
+    expect(outcome).toMatchObject({ kind: 'failed', position: '1', error: { code: 'engine.copy-drive' } });
+  });
+});
+
+it('a copy from a build names its sources as Windows does', async () => {
+  const windows = { os: 'windows', architecture: 'amd64', osVersion: '10.0.20348.2700' } as const;
+  const base = new FileTree();
+  base.makeDirectories('tools/bin');
+  base.writeFile('tools/bin/cc.exe', 'MZ');
+  base.makeDirectories('etc');
+  base.writeFile('etc/passwd', 'ContainerAdministrator:x:93:93::/:\n');
+  const copy = (source: string) =>
+    makeWorld({ base, platform: windows }).build(
+      `((build b ((from base))) (from base) (copy (from (build b)) (src "${source}") (dst "C:\\\\out\\\\")))`,
+    );
+  for (const source of ['tools/bin/cc.exe', '\\\\tools\\\\bin\\\\cc.exe', 'C:\\\\tools\\\\bin', 'c:/tools']) {
+    expect((await copy(source)).outcome, source).toMatchObject({ kind: 'succeeded' });
+  }
+  for (const source of ['D:\\\\tools', 'tools\\\\..\\\\tools']) {
+    expect((await copy(source)).outcome).toMatchObject({ error: { code: 'engine.copy-source-invalid' } });
+  }
 });

@@ -21,6 +21,8 @@ export interface PlatformRules {
   destination(workdir: string, path: string): Destination;
   /** An absolute path as trees name it: relative to the root, separated by `/`. */
   treePath(absolute: string): string;
+  /** The drive of an absolute path that lies in no tree; undefined for one that does. A container has the system drive only. */
+  otherDrive(absolute: string): string | undefined;
   /** Names of one variable have equal keys. */
   envKey(name: string): string;
   /** Whether files belong to numbers, so that a cache must be made for somebody. */

@@ -2,6 +2,7 @@ import { win32 } from 'node:path';
 
 import type { PlatformRules } from './rules.ts';
 
+/** A container's root file system is its drive C:, and layers hold nothing but that one's files (reference §3.1, §3.4). */
 const systemDrive = 'C:';
 
 /** `/x` and `\x` get the drive of the working directory; separators become `\`. */
@@ -27,6 +28,10 @@ export const windowsRules: PlatformRules = {
       .replace(/^[A-Za-z]:/, '')
       .replaceAll('\\', '/')
       .replace(/^\/+|\/+$/g, ''),
+  otherDrive(path) {
+    const drive = /^[A-Za-z]:/.exec(path)?.[0].toUpperCase() ?? systemDrive;
+    return drive === systemDrive ? undefined : drive;
+  },
   // Windows finds `Path` under `PATH`: with both set, which one wins is chance.
   envKey: (name) => name.toUpperCase(),
   numericOwners: false,
