@@ -9,6 +9,8 @@ import { Attempts } from './attempt/attempts.ts';
 import { runAttempt } from './attempt/run-attempt.ts';
 import type { FarmConfig } from './config.ts';
 import { gatherFacts } from './facts.ts';
+import { daemonDoctor } from './doctor/daemon-doctor.ts';
+import type { DoctorRounds } from './doctor/doctor-rounds.ts';
 import { BlobCache } from './farm/blob-cache.ts';
 import { FarmClient } from './farm/farm-client.ts';
 import { remoteContext } from './farm/remote-context.ts';
@@ -83,6 +85,14 @@ export async function startDaemon({
         },
       }),
   });
+  const doctor: DoctorRounds = daemonDoctor({
+    host,
+    hostOptions,
+    running: () => attempts.running,
+    onReport: (report) => session.report(report),
+    clock,
+    log,
+  });
   const session = new Session({
     openLink: webSocketLinks(config.url, config.credential),
     bootId: randomUUID(),
@@ -95,11 +105,13 @@ export async function startDaemon({
       facts: () => gatherFacts(host),
       log,
     }),
+    doctor,
     clock,
     backoff: new Backoff({ firstMs: 250, maxMs: 30_000, random: Math.random }),
     log,
   });
   session.start();
+  doctor.request();
   const stopGivingBack = giveMemoryBackWhenIdle({ clock });
 
   return {
@@ -108,6 +120,7 @@ export async function startDaemon({
       const deadline = clock.monotonic() + lastAcksMs;
       const isBehind = (): boolean => journals.all().some((journal) => journal.ackedSeq < journal.lastSeq);
       while (session.isLive && isBehind() && clock.monotonic() < deadline) await sleep(clock, lastAcksPollMs);
+      doctor.stop();
       session.stop();
       stopGivingBack();
       journals.close();

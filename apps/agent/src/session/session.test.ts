@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { TestClock } from '@loam/base';
-import type { AgentFacts, NumberedRecord, Offer } from '@loam/contracts';
+import type { AgentFacts, DoctorReport, NumberedRecord, Offer } from '@loam/contracts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { Attempts } from '../attempt/attempts.ts';
@@ -67,6 +67,7 @@ class TestAgent {
   readonly attempts: Attempts;
   readonly session: Session;
   readonly work = new Map<string, Work>();
+  readonly doctor = { asked: 0, latest: undefined as DoctorReport | undefined, request: () => void this.doctor.asked++ };
 
   constructor(home: string, api: ScriptedApi, options: { slots?: number } = {}) {
     const slots = options.slots ?? 1;
@@ -104,6 +105,7 @@ class TestAgent {
       slots,
       attempts: this.attempts,
       answers,
+      doctor: this.doctor,
       clock: this.clock,
       backoff: new Backoff({ firstMs: 1000, maxMs: 30_000, random: () => 0.5 }),
       log: silentLog,
@@ -370,6 +372,32 @@ describe('after a kill', () => {
     await again.greet([{ attemptId: 'att_a', ackedSeq: 0, live: true }]);
     again.send({ type: 'offer', offer: offerOf('att_b') });
     expect(await again.next('rejected')).toMatchObject({ reason: 'no free slot' });
+  });
+});
+
+describe('the doctor', () => {
+  const report: DoctorReport = { at: 1, durationMs: 1, version: '0', platform: 'linux/amd64', findings: [] };
+  const reportOn = async (link: ScriptedLink): Promise<DoctorReport> => (await link.next('doctor-report')).report;
+
+  test('is asked by the API, and its report goes over the link', async () => {
+    const link = await linked();
+    link.send({ type: 'doctor' });
+    link.send({ type: 'offer', offer: offerOf('att_a') });
+    await link.next('accepted');
+    expect(agent.doctor.asked).toBe(1);
+    agent.session.report(report);
+    expect(await reportOn(link)).toEqual(report);
+  });
+
+  test('reported while there was no link: the next link begins with it', async () => {
+    const link = await linked();
+    link.cut();
+    await link.closed;
+    agent.session.report(report);
+    agent.doctor.latest = report;
+    const again = await nextLink();
+    await again.greet();
+    expect(await reportOn(again)).toEqual(report);
   });
 });
 

@@ -1,5 +1,11 @@
 import type { Clock } from '@loam/base';
-import { protocolVersion, type AgentFacts, type AgentMessage, type ApiMessage } from '@loam/contracts';
+import {
+  protocolVersion,
+  type AgentFacts,
+  type AgentMessage,
+  type ApiMessage,
+  type DoctorReport,
+} from '@loam/contracts';
 
 import type { Attempts } from '../attempt/attempts.ts';
 import type { Log } from '../log.ts';
@@ -19,12 +25,19 @@ export interface Answers {
   facts(): Promise<AgentFacts>;
 }
 
+/** Who examines the host. Reports come by `Session.report`. */
+export interface Doctor {
+  request(): void;
+  readonly latest: DoctorReport | undefined;
+}
+
 export interface SessionOptions {
   readonly openLink: OpenLink;
   readonly bootId: string;
   readonly slots: number;
   readonly attempts: Attempts;
   readonly answers: Answers;
+  readonly doctor: Doctor;
   readonly clock: Clock;
   readonly backoff: Backoff;
   readonly log: Log;
@@ -75,6 +88,11 @@ export class Session {
 
   start(): void {
     this.#connect();
+  }
+
+  /** Tells the farm what the doctor found; without a link the next one begins with it. */
+  report(report: DoctorReport): void {
+    if (this.#isLive) this.#send({ type: 'doctor-report', report });
   }
 
   /** Closes the link; nothing is opened any more. */
@@ -149,6 +167,8 @@ export class Session {
         return void answers.plan(message).then((answer) => this.#sendOn(link, answer));
       case 'remove':
         return void answers.remove(message).then((answer) => this.#sendOn(link, answer));
+      case 'doctor':
+        return this.#options.doctor.request();
       default:
         // A newer API of the same major version may say more than we understand.
         return this.#options.log.warn({ message: (message as { type: unknown }).type }, 'unknown message');
@@ -165,6 +185,8 @@ export class Session {
     for (const journal of attempts.welcome(welcome.attempts)) this.#outbox.open(journal);
     if (attempts.quarantine !== undefined) this.#send({ type: 'quarantined', reason: attempts.quarantine });
     void this.#sendInventory(link);
+    const { latest } = this.#options.doctor;
+    if (latest !== undefined) this.report(latest);
     this.#heardAtMs = this.#options.clock.monotonic();
     this.#beat(link, welcome.heartbeatMs);
   }

@@ -10,7 +10,7 @@ type Of<T extends AgentMessage['type']> = Extract<AgentMessage, { type: T }>;
 /** The API's end of one link, played by a test. */
 export interface ScriptedLink {
   readonly authorization: string | undefined;
-  /** The next message, which must be of that type; heartbeats and inventories are passed over unless asked for. */
+  /** The next message, which must be of that type; heartbeats, inventories and reports of the doctor are passed over unless asked for. */
   next<T extends AgentMessage['type']>(type: T): Promise<Of<T>>;
   send(message: ApiMessage): void;
   /** Hello and welcome. */
@@ -69,7 +69,7 @@ function scripted(socket: WebSocket, authorization: string | undefined): Scripte
       for (;;) {
         const message = await messages.shift();
         if (message.type === type) return message as Of<typeof type>;
-        if (message.type !== 'heartbeat' && message.type !== 'inventory') {
+        if (!['heartbeat', 'inventory', 'doctor-report'].includes(message.type)) {
           throw new Error(`expected ${type}, got ${JSON.stringify(message)}`);
         }
       }
