@@ -64,9 +64,10 @@ export async function createContainerdBackend(options: ContainerdBackendOptions)
   await client.namespaces.ensure();
   const driver = options.driver ?? (await hostDriver(options));
   const mounts = new WorkingMounts(client.snapshots(driver.snapshotter));
-  const cleanup = new CleanupQueue(clock, options.warn ?? (() => undefined));
+  const warn = options.warn ?? (() => undefined);
+  const cleanup = new CleanupQueue(clock, warn);
   const shared = { client, driver, agentId, clock, randomUUID, mounts, cleanup };
-  const store = new ContainerdStore({ ...shared, stateDirectory });
+  const store = new ContainerdStore({ ...shared, stateDirectory, warn });
   const sandbox = new ContainerdSandbox({
     ...shared,
     killGraceMs: options.killGraceMs ?? driver.patience.killGraceMs,

@@ -52,6 +52,9 @@ export interface PlatformDriver {
   /** A directory on the volume where snapshots lie. */
   snapshotVolume(): Promise<string>;
 
+  /** What is left of removed snapshots where those lie, for good; undefined where nothing can be. */
+  readonly remains: (() => Promise<{ readonly directory: string; readonly names: readonly string[] }>) | undefined;
+
   /** Removes what an earlier life left on the host: mounts, networks, stdio endpoints, secrets. */
   reconcile(): Promise<{ readonly mounts: number; readonly networks: number }>;
   /** What of ours is on the host now: mounts, networks, secrets. For leak checks. */

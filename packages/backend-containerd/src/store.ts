@@ -28,6 +28,7 @@ import { decodeGivenLabels, encodeGivenLabels, gcRoot, labels, ownedBy } from '.
 import type { PlatformDriver } from './platform-driver.ts';
 import { applyLayer } from './store/apply-layer.ts';
 import { Caches } from './store/caches.ts';
+import { Janitor } from './store/janitor.ts';
 import { reconcile } from './store/reconcile.ts';
 import type { WorkingMounts } from './store/working-mounts.ts';
 
@@ -40,6 +41,7 @@ export interface StoreOptions {
   readonly randomUUID: () => string;
   readonly mounts: WorkingMounts;
   readonly cleanup: CleanupQueue;
+  readonly warn: (what: string, error: unknown) => void;
 }
 
 /** Keeps snapshots in containerd and caches in the state directory. */
@@ -47,10 +49,12 @@ export class ContainerdStore implements Store {
   readonly #options: StoreOptions;
   readonly #snapshots: SnapshotsApi;
   readonly #caches: Caches;
+  readonly #janitor: Janitor;
 
   constructor(options: StoreOptions) {
     this.#options = options;
     this.#snapshots = options.client.snapshots(options.driver.snapshotter);
+    this.#janitor = new Janitor(options);
     this.#caches = new Caches({
       directory: join(options.stateDirectory, 'caches'),
       clock: options.clock,
@@ -60,7 +64,9 @@ export class ContainerdStore implements Store {
 
   async reconcile(): Promise<ReconcileReport> {
     const { client, driver, agentId } = this.#options;
-    return reconcile({ client, driver, agentId, snapshots: this.#snapshots });
+    const report = await reconcile({ client, driver, agentId, snapshots: this.#snapshots });
+    await this.#janitor.run();
+    return report;
   }
 
   async lease(owner: string): Promise<Lease> {
@@ -171,6 +177,7 @@ export class ContainerdStore implements Store {
       throw LoamError.of('backend.snapshot-in-use', { name }, { cause: error });
     }
     await deleteImagesOn(client, agentId, name);
+    this.#janitor.removed();
   }
 
   async tree(name: SnapshotName): Promise<TreeReader> {

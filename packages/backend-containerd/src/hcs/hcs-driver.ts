@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { availableParallelism, release as osRelease } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -144,6 +144,12 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
     return dirname(mount.source);
   }
 
+  const snapshotVolume = (): Promise<string> => {
+    volume ??= findVolume();
+    volume.catch(() => (volume = undefined));
+    return volume;
+  };
+
   return {
     snapshotter,
     runtime: { name: runtimeName, options: runtimeOptions('process') },
@@ -190,9 +196,11 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
       await mkdir(directory, { mode });
       await runCommand('icacls', cacheDirectoryArguments(directory));
     },
-    snapshotVolume() {
-      volume ??= findVolume();
-      return volume;
+    snapshotVolume,
+    async remains() {
+      const directory = await snapshotVolume();
+      const names = await readdir(directory).catch(() => []);
+      return { directory, names: names.filter((name) => name.startsWith('rm-')) };
     },
     async reconcile() {
       await secrets.removeAll();

@@ -179,6 +179,7 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
     runToMend: () => undefined,
     explainExit: () => undefined,
     lastResort: undefined,
+    remains: undefined,
     whileCommitting: (commit) => commit(),
     async makeCacheDirectory(directory, owner, mode) {
       await mkdir(directory);

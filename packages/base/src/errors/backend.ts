@@ -11,6 +11,12 @@ export const backendErrors = defineErrors({
     message: 'The snapshot {name} is in use: other snapshots or running steps stand on it.',
     remedy: 'Delete what stands on it first, or delete the whole subtree.',
   },
+  'backend.remains': {
+    status: 500,
+    message: 'Windows could not delete {count} removed snapshots: they lie as rm-* in {directory}.',
+    remedy:
+      'Nothing needs them. Exclude the data of containerd from antivirus, reboot the host so that nothing holds them, then delete them as administrator while no build runs.',
+  },
   'backend.cache-in-use': {
     status: 409,
     message: 'The cache {id} is in use by a running step.',
