@@ -40,7 +40,7 @@ const apps = {
   },
   cli: { may: ['base', 'spec', 'contracts', 'context'], because: 'it is a thin client' },
 };
-const isTest = '\\.test\\.tsx?$|/testsuite/|/e2e/|/bench/|/testing/';
+const isTest = '\\.(test|lane)\\.tsx?$|/testsuite/|/e2e/|/bench/|/testing/';
 
 function rule(kind, name, { may, because }) {
   const allowed = [name, ...may].map((room) => `packages/${room}/`);

@@ -6,6 +6,7 @@ const ownProcess = 0x10;
 const accepts = { stop: 0x1, shutdown: 0x4, preshutdown: 0x100 };
 /** Means that the service's own code says why (winerror.h, ERROR_SERVICE_SPECIFIC_ERROR). */
 const serviceSpecificError = 1066;
+const neverStarted = 1077;
 
 /** What the service tells the service manager. */
 export interface ReportedStatus {
@@ -46,13 +47,14 @@ export function readProcessStatus(bytes: Buffer): {
   const names: Record<number, ServiceState> = { 1: 'stopped', 2: 'starting', 3: 'stopping', 4: 'running' };
   const win32ExitCode = number(3);
   const exitCode = win32ExitCode === serviceSpecificError ? number(4) : win32ExitCode;
+  const hasFailed = exitCode !== 0 && exitCode !== neverStarted;
   const processId = number(7);
   // Nobody pauses this service: it does not accept that.
   const state = names[number(1)] ?? 'running';
   return {
     state,
     ...(processId === 0 ? {} : { processId }),
-    ...(state === 'stopped' && exitCode !== 0 ? { exitCode } : {}),
+    ...(state === 'stopped' && hasFailed ? { exitCode } : {}),
   };
 }
 
