@@ -51,6 +51,6 @@ async function endpointNames(host: DoctorHost, prefix: string): Promise<string[]
     // One may go between the two calls.
     (await api.enumerate('endpoint')).map((id) => api.query('endpoint', id).catch(() => ({}))),
   );
-  const names = found.map((properties) => String((properties as { Name?: unknown }).Name ?? ''));
+  const names = found.map((properties) => (properties as { Name?: string }).Name ?? '');
   return names.filter((name) => name.startsWith(prefix)).map((name) => `endpoint ${name}`);
 }
