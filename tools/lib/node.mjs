@@ -23,8 +23,10 @@ export function workspaceNode() {
  */
 export function programEnv() {
   const cache = path.join(root, 'node_modules', '.cache', 'node-compile');
-  // glibc keeps an arena for each thread that ever copied a file; two are enough, and give memory back.
-  return { NODE_COMPILE_CACHE: cache, MALLOC_ARENA_MAX: '2', ...process.env };
+  // glibc keeps an arena for each thread that ever copied a file; two are enough, and give memory back. Without a fixed
+  // threshold it would raise its own with each large buffer that is freed, and keep the next ones for itself.
+  const memory = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
+  return { NODE_COMPILE_CACHE: cache, ...memory, ...process.env };
 }
 
 /** Environment in which the workspace's own tools are found first. */

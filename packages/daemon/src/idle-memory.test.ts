@@ -7,14 +7,14 @@ const MiB = 2 ** 20;
 
 function start() {
   const clock = new TestClock();
-  const world = { utilization: 0, usedBytes: 50 * MiB, collections: 0 };
+  const world = { utilization: 0, residentBytes: 50 * MiB, collections: 0 };
   const stop = giveMemoryBackWhenIdle({
     clock,
     utilization: () => world.utilization,
-    usedBytes: () => world.usedBytes,
+    residentBytes: () => world.residentBytes,
     collect() {
       world.collections++;
-      world.usedBytes = 50 * MiB;
+      world.residentBytes = 50 * MiB;
     },
   });
   const look = (): Promise<void> => clock.advance(2_000);
@@ -24,7 +24,7 @@ function start() {
 test('what a busy time has left is collected once it is over', async () => {
   const { world, look } = start();
   world.utilization = 0.4;
-  world.usedBytes = 300 * MiB;
+  world.residentBytes = 300 * MiB;
   await look();
   expect(world.collections).toBe(0);
   world.utilization = 0.01;
@@ -36,10 +36,10 @@ test('what a busy time has left is collected once it is over', async () => {
 test('a process that waits is not disturbed for a few megabytes', async () => {
   const { world, look } = start();
   await look();
-  world.usedBytes += 7 * MiB;
+  world.residentBytes += 7 * MiB;
   await look();
   expect(world.collections).toBe(1);
-  world.usedBytes += 2 * MiB;
+  world.residentBytes += 2 * MiB;
   await look();
   expect(world.collections).toBe(2);
 });

@@ -14,8 +14,8 @@ export interface IdleMemoryOptions {
   readonly clock: Clock;
   /** Share of the time since the last call for which JavaScript ran, 0…1. The event loop's own figure unless given. */
   readonly utilization?: () => number;
-  /** Bytes that are in use or not yet collected. Those of this process unless given. */
-  readonly usedBytes?: () => number;
+  /** Resident bytes. Those of this process unless given. */
+  readonly residentBytes?: () => number;
   /** Collects all garbage. V8's own unless given. */
   readonly collect?: () => void;
 }
@@ -25,14 +25,19 @@ export interface IdleMemoryOptions {
  * without this, the buffers of the last large copy or upload stay until the next one. Gives the function that ends it.
  */
 export function giveMemoryBackWhenIdle(options: IdleMemoryOptions): () => void {
-  const { clock, utilization = loopUtilization(), usedBytes = bytesInUse, collect = collector() } = options;
+  const {
+    clock,
+    utilization = loopUtilization(),
+    residentBytes = () => process.memoryUsage.rss(),
+    collect = collector(),
+  } = options;
   let keptBytes = 0;
   let cancel = clock.after(lookEveryMs, look);
   function look(): void {
     const isIdle = utilization() < idleBelow;
-    if (isIdle && usedBytes() - keptBytes > worthBytes) {
+    if (isIdle && residentBytes() - keptBytes > worthBytes) {
       collect();
-      keptBytes = usedBytes();
+      keptBytes = residentBytes();
     }
     cancel = clock.after(lookEveryMs, look);
   }
@@ -47,11 +52,6 @@ function loopUtilization(): () => number {
     last = now;
     return utilization;
   };
-}
-
-function bytesInUse(): number {
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }
 
 function collector(): () => void {
