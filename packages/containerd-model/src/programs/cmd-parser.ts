@@ -28,7 +28,7 @@ export function cmdScript(commandLine: string): string | undefined {
 
 /** Reads the little of cmd that the model runs: `&`, `&&`, `||`, groups, redirections, quotes and carets. */
 export function parseCmd(text: string): CmdScript {
-  const reader = { text: text.split(/[\r\n]/)[0] ?? '', at: 0 };
+  const reader = { text: text.split(/[\r\n]/)[0] ?? '', at: 0, depth: 0 };
   const script = parseScript(reader);
   if (reader.at < reader.text.length) throw new Error(`${reader.text.slice(reader.at)} was unexpected at this time.`);
   return script;
@@ -37,13 +37,15 @@ export function parseCmd(text: string): CmdScript {
 interface Reader {
   readonly text: string;
   at: number;
+  /** Groups that are open. Outside of all, parentheses are text, unless one opens a command. */
+  depth: number;
 }
 
 function parseScript(reader: Reader): CmdScript {
   const items: CmdItem[] = [];
   for (let join: CmdItem['join'] = '&'; ;) {
     skipSpace(reader);
-    if (reader.at >= reader.text.length || reader.text[reader.at] === ')') return items;
+    if (reader.at >= reader.text.length || closes(reader)) return items;
     items.push({ join, command: parseCommand(reader) });
     skipSpace(reader);
     const operator = ['&&', '||', '&'].find((candidate) => reader.text.startsWith(candidate, reader.at));
@@ -56,9 +58,11 @@ function parseScript(reader: Reader): CmdScript {
 function parseCommand(reader: Reader): CmdCommand {
   if (reader.text[reader.at] === '(') {
     reader.at += 1;
+    reader.depth += 1;
     const script = parseScript(reader);
-    if (reader.text[reader.at] !== ')') throw new Error('The syntax of the command is incorrect.');
+    if (!closes(reader)) throw new Error('The syntax of the command is incorrect.');
     reader.at += 1;
+    reader.depth -= 1;
     return { kind: 'group', script };
   }
   const words: string[] = [];
@@ -70,7 +74,7 @@ function parseCommand(reader: Reader): CmdCommand {
     if (text !== '' && !wasRedirection) text += reader.text.slice(before, reader.at);
     wasRedirection = false;
     const rest = reader.text.slice(reader.at);
-    if (rest === '' || /^[&|)]/.test(rest)) break;
+    if (rest === '' || /^[&|]/.test(rest) || closes(reader)) break;
     const redirection = /^([12]?)(>>|>|<)(&[12])?/.exec(rest);
     if (redirection) {
       reader.at += redirection[0].length;
@@ -100,10 +104,14 @@ function readWord(reader: Reader): string {
       reader.at += 1;
       word += reader.text.charAt(reader.at);
       continue;
-    } else if (!quoted && /[ \t&|<>()]/.test(char)) break;
+    } else if (!quoted && (/[ \t&|<>]/.test(char) || closes(reader))) break;
     word += char;
   }
   return word;
+}
+
+function closes({ text, at, depth }: Reader): boolean {
+  return depth > 0 && text.charAt(at) === ')';
 }
 
 function skipSpace(reader: Reader): void {

@@ -1,32 +1,12 @@
 import { sleep } from '@loam/base';
 
+import { splitCommandLine } from '../runtime/command-line.ts';
+import { fileCommand } from './cmd-files.ts';
+import { directory, Exit, expand, fileWriter, read, text, type Frame } from './cmd-frame.ts';
 import { cmdScript, parseCmd, unquote, type CmdCommand, type CmdScript } from './cmd-parser.ts';
 import { findProgram, programName, standInCall, type StandIns } from './other-programs.ts';
 import { absolutePath, type ProgramContext } from './program.ts';
 import { tarProgram } from './tar-program.ts';
-
-interface Frame {
-  readonly context: ProgramContext;
-  /** By name in capitals. */
-  readonly env: Map<string, { name: string; value: string }>;
-  cwd: string;
-  status: number;
-  readonly out: (bytes: string | Uint8Array) => void;
-  readonly err: (text: string) => void;
-  readonly input: () => AsyncIterable<Uint8Array>;
-  readonly standIns: StandIns;
-}
-class Exit extends Error {
-  readonly code: number;
-  /** `exit /b`: a batch file ends, and what called it goes on. */
-  readonly onlyBatch: boolean;
-
-  constructor(code: number, onlyBatch: boolean) {
-    super(`exit ${code}`);
-    this.code = code;
-    this.onlyBatch = onlyBatch;
-  }
-}
 
 /**
  * `cmd /S /C "SCRIPT"`: enough of cmd for examples and tests, batch files included. `standIns` are further programs; what is
@@ -168,7 +148,8 @@ async function runCommand(words: readonly string[], whole: string, frame: Frame,
       return await tarProgram(args, { ...frame, at: context.at, stdin: frame.input });
     default:
       return (
-        files(unquote(first).toLowerCase(), paths, args, frame) ?? (await runOther(unquote(first), whole, frame, keeps))
+        fileCommand(unquote(first).toLowerCase(), paths, args, frame) ??
+        (await runOther(unquote(first), whole, frame, keeps))
       );
   }
 }
@@ -192,17 +173,21 @@ async function runOther(command: string, whole: string, frame: Frame, keeps: Fra
   }
   const standIn = frame.standIns[programName(command)];
   if (standIn) return standIn(standInCall(whole, frame));
-  if (/\.(?:cmd|bat)$/i.test(path)) return runBatch(text(read(path, frame)), frame, keeps);
+  if (/\.(?:cmd|bat)$/i.test(path)) return runBatch(text(read(path, frame)), whole, frame, keeps);
   frame.err(`the model cannot run ${path}\r\n`);
   return 1;
 }
 
 /** Line by line, so that each sees what the ones before it set; the working directory and variables last. */
-async function runBatch(lines: string, frame: Frame, keeps: Frame): Promise<number> {
+async function runBatch(lines: string, whole: string, frame: Frame, keeps: Frame): Promise<number> {
   const own: Frame = { ...frame, status: 0 };
+  const words = splitCommandLine(whole);
   try {
     for (const line of lines.split(/\r?\n/)) {
-      const command = line.trim().replace(/^@/, '');
+      const command = line
+        .trim()
+        .replace(/^@/, '')
+        .replace(/%(\d)/g, (_, place: string) => words[Number(place)] ?? '');
       if (command === '' || /^(?:rem\b|echo off$)/i.test(command)) continue;
       own.status = await runScript(parseCmd(expand(command, own)), own);
     }
@@ -212,51 +197,6 @@ async function runBatch(lines: string, frame: Frame, keeps: Frame): Promise<numb
     throw error;
   } finally {
     keeps.cwd = own.cwd;
-  }
-}
-
-function files(name: string, paths: readonly string[], args: readonly string[], frame: Frame): number | undefined {
-  const { context, cwd } = frame;
-  const meta = { mtimeMs: context.clock.now() };
-  const [from = '', to = ''] = paths;
-  switch (name) {
-    case 'mkdir':
-    case 'md':
-      for (const path of paths) {
-        const place = writable(path, frame);
-        if (place.tree.resolve(place.path).entry) throw new Error(`A subdirectory or file ${path} already exists.`);
-        place.tree.makeDirectories(place.path, meta);
-      }
-      return 0;
-    case 'del':
-    case 'erase':
-    case 'rmdir':
-    case 'rd':
-      for (const path of paths) {
-        const place = writable(path, frame);
-        const isThere = place.tree.resolve(place.path).entry !== undefined;
-        if (!isThere && name.startsWith('r')) throw new Error('The system cannot find the file specified.');
-        place.tree.remove(place.path);
-      }
-      return 0;
-    case 'copy':
-    case 'move':
-    case 'ren': {
-      const target = context.at(absolutePath(to, cwd));
-      const isDirectory = target.tree.resolve(target.path).entry?.kind === 'directory';
-      const place = writable(isDirectory ? `${to}\\${from.split(/[\\/]/).at(-1)}` : to, frame);
-      place.tree.writeFile(place.path, read(from, frame), meta);
-      if (name !== 'copy') writable(from, frame).tree.remove(writable(from, frame).path);
-      return 0;
-    }
-    case 'mklink': {
-      const place = writable(from, frame);
-      if (args.includes('/H')) place.tree.link(place.path, context.at(absolutePath(to, cwd)).path);
-      else place.tree.symlink(place.path, to);
-      return 0;
-    }
-    default:
-      return undefined;
   }
 }
 
@@ -290,51 +230,4 @@ function set(assignment: string, frame: Frame, keeps: Frame): number {
   if (value === '') keeps.env.delete(name.toUpperCase());
   else keeps.env.set(name.toUpperCase(), { name, value });
   return 0;
-}
-
-/** cmd fills in variables before it reads the line; one that is not set stays as it is. */
-function expand(script: string, frame: Frame): string {
-  return script.replace(/%([^%\s]+)%/g, (whole, name: string) => {
-    if (name.toUpperCase() === 'CD') return frame.cwd;
-    if (name.toUpperCase() === 'ERRORLEVEL') return String(frame.status);
-    return frame.env.get(name.toUpperCase())?.value ?? whole;
-  });
-}
-
-function read(path: string, frame: Frame): Uint8Array {
-  const place = frame.context.at(absolutePath(path, frame.cwd));
-  const bytes = place.tree.readFile(place.path);
-  if (!bytes) throw new Error('The system cannot find the file specified.');
-  return bytes;
-}
-
-function directory(path: string, frame: Frame): string {
-  const target = absolutePath(path, frame.cwd);
-  const place = frame.context.at(target);
-  if (place.tree.resolve(place.path).entry?.kind !== 'directory') {
-    throw new Error('The system cannot find the path specified.');
-  }
-  return target;
-}
-
-function writable(path: string, frame: Frame): ReturnType<ProgramContext['at']> {
-  const place = frame.context.at(absolutePath(path, frame.cwd));
-  if (place.readonly) throw new Error('Access is denied.');
-  return place;
-}
-
-function fileWriter(path: string, append: boolean, frame: Frame): (bytes: string | Uint8Array) => void {
-  if (path.toLowerCase() === 'nul') return () => undefined;
-  const place = writable(path, frame);
-  const mtimeMs = frame.context.clock.now();
-  let content = Buffer.from(append ? (place.tree.readFile(place.path) ?? '') : '');
-  place.tree.writeFile(place.path, new Uint8Array(content), { mtimeMs });
-  return (bytes) => {
-    content = Buffer.concat([content, Buffer.from(bytes as Uint8Array)]);
-    place.tree.writeFile(place.path, new Uint8Array(content), { mtimeMs });
-  };
-}
-
-function text(bytes: string | Uint8Array): string {
-  return typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString();
 }
