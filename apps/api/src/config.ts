@@ -15,6 +15,10 @@ export interface Config {
   readonly publicUrl: string | null;
   /** The built web UI. */
   readonly webDirectory: string;
+  /** The agent's packages, with their manifest. */
+  readonly packagesDirectory: string;
+  /** The certificate (PEM) of a private authority that vouches for the public address; hosts are told its digest. */
+  readonly publicCaFile: string | null;
   readonly limits: Limits;
   readonly timing: Timing;
 }
@@ -46,6 +50,8 @@ export const settings = {
   LOAM_LISTEN: 'host:port [127.0.0.1:7700]',
   LOAM_PUBLIC_URL: 'address that agents and people use [the one it listens on]',
   LOAM_WEB_DIST: 'directory of the built web UI [apps/web/dist]',
+  LOAM_AGENT_PACKAGES: "directory of the agent's packages, made by `npm run package` [dist/agent]",
+  LOAM_PUBLIC_CA: 'certificate (PEM) of the private authority behind LOAM_PUBLIC_URL, for new agents to trust',
   LOAM_BLOB_BYTES_MAX: 'largest file of a context, in bytes [17179869184]',
   LOAM_AGENT_GRACE_MS: 'silence of an agent after which its builds go to others [60000, embedded 20000]',
   LOAM_STARTER: 'set to 1 by `npm start`: the ready line carries a token for the starter itself',
@@ -53,7 +59,10 @@ export const settings = {
 
 export type Environment = Readonly<Partial<Record<keyof typeof settings, string>>>;
 
-export function readConfig(environment: Environment, defaults: { webDirectory: string }): Config {
+export function readConfig(
+  environment: Environment,
+  defaults: { webDirectory: string; packagesDirectory: string },
+): Config {
   const databaseUrl = environment.LOAM_DATABASE_URL ?? null;
   const { host, port } = readListen(environment.LOAM_LISTEN ?? '127.0.0.1:7700');
   const publicUrl = environment.LOAM_PUBLIC_URL?.replace(/\/+$/, '') ?? null;
@@ -67,6 +76,8 @@ export function readConfig(environment: Environment, defaults: { webDirectory: s
     port,
     publicUrl,
     webDirectory: resolve(environment.LOAM_WEB_DIST ?? defaults.webDirectory),
+    packagesDirectory: resolve(environment.LOAM_AGENT_PACKAGES ?? defaults.packagesDirectory),
+    publicCaFile: environment.LOAM_PUBLIC_CA === undefined ? null : resolve(environment.LOAM_PUBLIC_CA),
     limits: {
       ...defaultLimits,
       blobBytes: readNumber('LOAM_BLOB_BYTES_MAX', environment.LOAM_BLOB_BYTES_MAX, defaultLimits.blobBytes),

@@ -55,6 +55,7 @@ process.on('unhandledRejection', (error) => {
 try {
   const config = readConfig(environment, {
     webDirectory: fileURLToPath(new URL('../../web/dist', import.meta.url)),
+    packagesDirectory: fileURLToPath(new URL('../../../dist/agent', import.meta.url)),
   });
   running = await startApi(config, { log, isStarter: environment.LOAM_STARTER === '1' });
   const { url, loginUrl, firstToken, starterToken } = running;

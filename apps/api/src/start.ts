@@ -10,6 +10,7 @@ import type { Config } from './config.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { ensureFirstToken } from './plugins/services/access.ts';
 import { openServices } from './plugins/services/index.ts';
+import { readPublicCa } from './routes/install/public-ca.ts';
 
 export interface RunningApi {
   /** Where it listens. */
@@ -42,6 +43,8 @@ export async function startApi(
       closers.push(() => postgres.stop());
       databaseUrl = postgres.url;
     }
+    // A bad one must not come to light with the first host.
+    await readPublicCa(config.publicCaFile);
     await migrate(databaseUrl);
     const services = await openServices({
       databaseUrl,

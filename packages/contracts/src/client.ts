@@ -1,11 +1,12 @@
 import { LoamError } from '@loam/base';
 
-import type { Agent, EnrolledAgent, EnrolmentToken } from './http/agents.ts';
+import type { Agent, CreateEnrolmentToken, EnrolledAgent, EnrolmentToken, EnrolmentTokenState } from './http/agents.ts';
 import type { Build, BuildSummary, ListBuildsQuery, SubmitBuild } from './http/builds.ts';
 import type { CacheDeletion, CacheGraph, CacheNodeDetail } from './http/cache.ts';
 import type { PageOf, Problem } from './http/common.ts';
 import { blobFrame, type ContextManifest, type ContextReceipt } from './http/contexts.ts';
 import type { AgentDoctor, AgentSelf, DoctorRequested } from './http/doctor.ts';
+import type { Downloads } from './http/downloads.ts';
 import type { CheckedSpec, Plan, PlanRequest } from './http/plans.ts';
 import type { Me, StoredSecret } from './http/system.ts';
 
@@ -102,8 +103,10 @@ export function createClient(options: ClientOptions) {
     updateAgent: (id: string, body: { draining?: boolean; slots?: number }) =>
       json<Agent>(`/agents/${encodeURIComponent(id)}`, { method: 'PATCH', body }),
     revokeAgent: (id: string) => json<Agent>(`/agents/${encodeURIComponent(id)}/revoke`, { method: 'POST' }),
-    createEnrolmentToken: (body: { pool: string; ttlMs?: number }) =>
+    createEnrolmentToken: (body: CreateEnrolmentToken) =>
       json<EnrolmentToken>('/enrolment-tokens', { method: 'POST', body }),
+    enrolmentToken: (id: string) => json<EnrolmentTokenState>(`/enrolment-tokens/${encodeURIComponent(id)}`),
+    downloads: () => json<Downloads>('/downloads'),
     enrol: (body: { token: string; name: string; slots?: number }) =>
       json<EnrolledAgent>('/agent/enrol', { method: 'POST', body }),
     secrets: () => json<{ items: StoredSecret[] }>('/secrets'),

@@ -5,6 +5,8 @@ export * from './http/cache.ts';
 export * from './http/common.ts';
 export * from './http/contexts.ts';
 export * from './http/doctor.ts';
+export * from './http/downloads.ts';
+export * from './http/install-lines.ts';
 export * from './http/plans.ts';
 export * from './http/system.ts';
 export * from './live/frames.ts';

@@ -7,6 +7,7 @@ import { agentSelf } from './agent/self.ts';
 import { attemptSecrets } from './agent/secrets.ts';
 import { createEnrolmentToken } from './agents/create-enrolment-token.ts';
 import { getAgentDoctor, requestAgentDoctor } from './agents/doctor.ts';
+import { getEnrolmentToken } from './agents/get-enrolment-token.ts';
 import { getAgent } from './agents/get.ts';
 import { listAgents } from './agents/list.ts';
 import { revokeAgent } from './agents/revoke.ts';
@@ -22,6 +23,8 @@ import { listCache } from './cache/list.ts';
 import { postBlobs } from './contexts/post-blobs.ts';
 import { putBlob } from './contexts/put-blob.ts';
 import { putContext } from './contexts/put.ts';
+import { getDownload, listDownloads } from './install/downloads.ts';
+import { installScripts } from './install/scripts.ts';
 import { getLog } from './logs/get.ts';
 import { createPlan } from './plans/create.ts';
 import { deleteSecret, listSecrets, putSecret } from './secrets/secrets.ts';
@@ -59,6 +62,9 @@ export const routes: readonly Route[] = [
   updateAgent,
   revokeAgent,
   createEnrolmentToken,
+  getEnrolmentToken,
+  listDownloads,
+  getDownload,
   listSecrets,
   putSecret,
   deleteSecret,
@@ -80,5 +86,6 @@ export const routes: readonly Route[] = [
   health,
   metrics,
   docs,
+  installScripts,
   webUi,
 ];

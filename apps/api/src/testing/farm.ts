@@ -27,6 +27,9 @@ export interface FarmOptions {
   readonly clock?: Clock;
   readonly timing?: Partial<Timing>;
   readonly webDirectory?: string;
+  readonly packagesDirectory?: string;
+  readonly publicUrl?: string;
+  readonly publicCaFile?: string;
   readonly blobBytesMax?: number;
   /** The database unless told. */
   readonly queueUrl?: string;
@@ -101,7 +104,12 @@ async function openFarm(premises: Premises, options: FarmOptions, farms: TestFar
       log,
       clock: options.clock ?? systemClock,
     });
-    const config = { publicUrl: null, webDirectory: options.webDirectory ?? join(dataDirectory, 'no-web') };
+    const config = {
+      publicUrl: options.publicUrl ?? null,
+      publicCaFile: options.publicCaFile ?? null,
+      webDirectory: options.webDirectory ?? join(dataDirectory, 'no-web'),
+      packagesDirectory: options.packagesDirectory ?? join(dataDirectory, 'no-packages'),
+    };
     return { services, app: await buildApp({ services, config, log }) };
   };
   const stop = async (farm: TestFarm): Promise<void> => {

@@ -156,6 +156,26 @@ export const apiErrors = defineErrors({
     message: 'This enrolment token is unknown, was used, or has expired.',
     remedy: 'Have a new one made on the screen of agents. Each is good for one agent.',
   },
+  'api.enrolment-token-unknown': {
+    status: 404,
+    message: 'There is no enrolment token {id}.',
+    remedy: 'Make a new one on the screen of agents.',
+  },
+  'api.packages-missing': {
+    status: 503,
+    message: 'This farm has no packages of the agent to give away: {reason}.',
+    remedy: 'Build them where the API runs, with `npm run package`; or set LOAM_AGENT_PACKAGES to where they are.',
+  },
+  'api.download-unknown': {
+    status: 404,
+    message: 'There is no package {name}.',
+    remedy: 'GET /api/v1/downloads lists what there is.',
+  },
+  'api.bad-host': {
+    status: 400,
+    message: 'The request names a host that cannot be one.',
+    remedy: 'Set LOAM_PUBLIC_URL to the address that hosts should use.',
+  },
   'api.agent-refused': {
     status: 401,
     message: 'This credential is not that of an agent, or it was revoked.',

@@ -50,23 +50,50 @@ export const Agent = Type.Object({
 });
 export type Agent = Static<typeof Agent>;
 
+/** How containers of a Windows host are held apart; see docs/windows.md. */
+export const Isolation = Type.Union([
+  Type.Literal('process'),
+  Type.Literal('hyperv'),
+  Type.Literal('process-or-hyperv'),
+]);
+export type Isolation = Static<typeof Isolation>;
+
 export const CreateEnrolmentToken = Type.Object(
   {
     pool: Type.String({ minLength: 1, maxLength: 60, pattern: '^[a-z0-9][a-z0-9.-]*$' }),
     ttlMs: Type.Optional(Type.Integer({ minimum: 60_000, maximum: 7 * 24 * 3_600_000 })),
+    slots: Type.Optional(Type.Integer({ minimum: 1, maximum: 256, description: 'Goes into the lines to paste.' })),
+    isolation: Type.Optional(Isolation),
   },
   { additionalProperties: false },
 );
+export type CreateEnrolmentToken = Static<typeof CreateEnrolmentToken>;
+
 /** Shown once. */
 export const EnrolmentToken = Type.Object({
   id: Type.String(),
   token: Type.String(),
   pool: Type.String(),
   expiresAt: TimeMs,
-  /** One line to paste on the host, by operating system. */
-  commands: Type.Object({ linux: Type.String(), windows: Type.String() }),
+  /** What the host will call the farm. */
+  url: Type.String(),
+  /** The address is plain HTTP and not of the same machine: token and package can be read and replaced on the way. */
+  isPlainHttp: Type.Boolean(),
+  /** One line to paste on the host: it installs the agent. `manual` enrols one that is there already. */
+  commands: Type.Object({ linux: Type.String(), windows: Type.String(), manual: Type.String() }),
 });
 export type EnrolmentToken = Static<typeof EnrolmentToken>;
+
+/** What became of a token. */
+export const EnrolmentTokenState = Type.Object({
+  id: Type.String(),
+  pool: Type.String(),
+  expiresAt: TimeMs,
+  usedAt: Nullable(TimeMs),
+  /** The agent that it made. */
+  agent: Nullable(Agent),
+});
+export type EnrolmentTokenState = Static<typeof EnrolmentTokenState>;
 
 export const EnrolAgent = Type.Object(
   {

@@ -13,6 +13,11 @@ export type AgentDetailRow = Omit<AgentRow, 'credentialHash'> & {
 };
 export type NewEnrolmentToken = Omit<typeof enrolmentTokens.$inferInsert, 'usedAt' | 'agentId'>;
 
+export type EnrolmentTokenRow = Pick<
+  typeof enrolmentTokens.$inferSelect,
+  'id' | 'pool' | 'expiresAt' | 'usedAt' | 'agentId'
+>;
+
 /** See `usefulSnapshots`. */
 export interface UsefulSnapshots {
   readonly same: number;
@@ -50,6 +55,13 @@ export function agentsRepository({ sql }: Connection) {
            values (${token.id}, ${token.hash}, ${token.pool}, ${token.createdBy}, ${token.createdAt}, ${token.expiresAt})`,
         writeAudit(tx, audit) as never,
       ]);
+    },
+
+    /** What became of a token. */
+    async enrolmentToken(id: string): Promise<EnrolmentTokenRow | undefined> {
+      const [row] = await sql<EnrolmentTokenRow[]>`
+        select id, pool, expires_at, used_at, agent_id from enrolment_tokens where id = ${id}`;
+      return row;
     },
 
     /** Turns a token into an agent. The pool, or undefined when the token is unknown, was used or has expired. */

@@ -3,6 +3,7 @@ import { DigestText } from '@loam/contracts';
 import { Type } from 'typebox';
 
 import type { Route } from '../app.ts';
+import { readByteRange } from '../byte-range.ts';
 
 const octets = { description: 'The bytes.', content: { 'application/octet-stream': { schema: Type.Any() } } };
 
@@ -36,7 +37,7 @@ export const agentBlob: Route = (app, { services }) => {
       if (asked === undefined) {
         return reply.header('content-length', size).send(size === 0 ? '' : blobs.stream(digest));
       }
-      const range = readRange(asked, size);
+      const range = readByteRange(asked, size);
       if (range === undefined) {
         void reply.header('content-range', `bytes */${size}`);
         throw LoamError.of('api.bad-range', { range: asked, size });
@@ -51,12 +52,3 @@ export const agentBlob: Route = (app, { services }) => {
     },
   );
 };
-
-/** First and last byte of a request for one range. */
-function readRange(text: string, size: number): { start: number; end: number } | undefined {
-  const match = /^bytes=(\d+)-(\d*)$/.exec(text);
-  if (match === null) return undefined;
-  const start = Number(match[1]);
-  const end = Math.min(match[2] ? Number(match[2]) : size - 1, size - 1);
-  return start <= end ? { start, end } : undefined;
-}

@@ -1,0 +1,24 @@
+import { LoamError } from '@loam/base';
+import type { FastifyRequest } from 'fastify';
+
+import type { RouteContext } from '../app.ts';
+
+/**
+ * The address under which a host will find this farm: the setting, else where this request came to. Its parts go into
+ * scripts that run as root, so only what can be a host name passes. Throws `api.bad-host`.
+ */
+export function farmOrigin(request: FastifyRequest, config: Pick<RouteContext['config'], 'publicUrl'>): string {
+  const origin = config.publicUrl ?? originOf(request);
+  if (!/^https?:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?(?:\/[\w./~-]*)?$/.test(origin)) {
+    throw LoamError.of('api.bad-host', {});
+  }
+  return origin;
+}
+
+/** Behind a proxy with TLS the page knows better than we do which scheme it was. */
+function originOf(request: FastifyRequest): string {
+  const { origin, host = '' } = request.headers;
+  if (origin !== undefined && URL.parse(origin)?.host === host) return origin;
+  const isForwardedTls = request.headers['x-forwarded-proto'] === 'https';
+  return `${isForwardedTls ? 'https' : request.protocol}://${host}`;
+}
