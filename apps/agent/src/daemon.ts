@@ -6,6 +6,7 @@ import { giveMemoryBackWhenIdle } from '@loam/daemon';
 import { parseSpec, type Spec } from '@loam/spec';
 
 import { Attempts } from './attempt/attempts.ts';
+import { loggedEngine } from './attempt/logged-engine.ts';
 import { runAttempt } from './attempt/run-attempt.ts';
 import type { FarmConfig } from './config.ts';
 import { gatherFacts } from './facts.ts';
@@ -72,7 +73,7 @@ export async function startDaemon({
     log,
     run: (journal, onRecord) =>
       runAttempt(journal, {
-        engine,
+        engine: loggedEngine(engine, log),
         clock,
         ids,
         platform,

@@ -98,6 +98,8 @@ function changes(stepRunId: string, ended: boolean): AttemptChanges {
         stepId: null,
         parentId: null,
         phase: null,
+        phaseStartedAt: null,
+        phases: null,
         currentBytes: null,
         totalBytes: null,
         startedAt: 1,

@@ -53,6 +53,30 @@ describe('a build', () => {
     ]);
   });
 
+  it('tells what the time of a step went into, the commit apart, and how long a phase has lasted', async () => {
+    const clock = new TestClock();
+    const world = makeWorld({
+      clock,
+      program: async () => {
+        await clock.advance(300);
+        return { kind: 'exited', code: 0 };
+      },
+      onCall: async ({ method }) => {
+        if (method === 'commit') await clock.advance(700);
+      },
+    });
+    const { end, events } = await world.build('((from base) (run (shell x)))');
+    expect(end('1')?.phases).toEqual([
+      { phase: 'preparing', durationMs: 0 },
+      { phase: 'running', durationMs: 300 },
+      { phase: 'committing', durationMs: 700 },
+    ]);
+    expect(end('1')?.durationMs).toBe(1000);
+    expect(events.find((event) => event.type === 'step-progress' && event.phase === 'committing')).toMatchObject({
+      elapsedMs: 0,
+    });
+  });
+
   it('starts from what the image says, and ops change it for the steps after them', async () => {
     const config = {
       env: [

@@ -26,8 +26,16 @@ export interface StepProgress {
   readonly type: 'step-progress';
   readonly position: string;
   readonly phase: StepPhase;
+  /** How long this phase has lasted by now. */
+  readonly elapsedMs: number;
   readonly currentBytes?: number;
   readonly totalBytes?: number;
+}
+
+/** How long a step was in a phase, all its times in it together. */
+export interface PhaseTime {
+  readonly phase: StepPhase;
+  readonly durationMs: number;
 }
 
 /** A piece of a step's log. The pieces of one step come in order, from byte 0, without gap or overlap. */
@@ -68,6 +76,8 @@ export interface StepEnded {
   /** Of the new layer alone; only when it was made now. */
   readonly sizeBytes?: number;
   readonly durationMs: number;
+  /** What the time went into, as far as this build saw it; a commit may take long where it converts a layer (reference §3.2). */
+  readonly phases?: readonly PhaseTime[];
   /** How the command ended; only for a `run` that was executed. */
   readonly exit?: RunExit;
   readonly error?: PublicError;

@@ -14,6 +14,7 @@ export type {
 export { createEngine } from './engine.ts';
 export type {
   BuildEvent,
+  PhaseTime,
   StepEnded,
   StepImage,
   StepKind,

@@ -1,7 +1,7 @@
 import type { SnapshotName } from '@loam/backend';
 import { cancelled, type Clock, type LoamError } from '@loam/base';
 
-import type { BuildEvent, StepEnded, StepOutcome, StepPlace } from './events.ts';
+import type { BuildEvent, StepEnded, StepOutcome, StepPhase, StepPlace } from './events.ts';
 import type { PhaseReport } from './executions.ts';
 import type { LogChunk } from './log-spool.ts';
 
@@ -15,6 +15,8 @@ export class StepReporter {
   #startedAt: number | undefined;
   #ended = false;
   #facts: EndFacts = {};
+  #phase: { readonly name: StepPhase; readonly sinceMs: number } | undefined;
+  readonly #phases = new Map<StepPhase, number>();
 
   constructor(place: StepPlace, emit: (event: BuildEvent) => void, clock: Clock) {
     this.place = place;
@@ -35,7 +37,18 @@ export class StepReporter {
 
   progress(report: PhaseReport): void {
     if (this.#startedAt === undefined || this.#ended) return;
-    this.#emit({ type: 'step-progress', position: this.place.position, ...report });
+    if (report.phase !== this.#phase?.name) this.#enter(report.phase);
+    const elapsedMs = this.#clock.monotonic() - (this.#phase?.sinceMs ?? 0);
+    this.#emit({ type: 'step-progress', position: this.place.position, elapsedMs, ...report });
+  }
+
+  #enter(phase: StepPhase | undefined): void {
+    const nowMs = this.#clock.monotonic();
+    if (this.#phase) {
+      const { name, sinceMs } = this.#phase;
+      this.#phases.set(name, (this.#phases.get(name) ?? 0) + nowMs - sinceMs);
+    }
+    this.#phase = phase && { name: phase, sinceMs: nowMs };
   }
 
   log(chunk: LogChunk): void {
@@ -59,6 +72,8 @@ export class StepReporter {
     if (this.#ended) return;
     this.start();
     this.#ended = true;
+    this.#enter(undefined);
+    const phases = [...this.#phases].map(([phase, durationMs]) => ({ phase, durationMs }));
     this.#emit({
       type: 'step-ended',
       position: this.place.position,
@@ -66,6 +81,7 @@ export class StepReporter {
       logBytes: 0,
       ...this.#facts,
       ...facts,
+      ...(phases.length > 0 ? { phases } : {}),
       durationMs: this.#clock.monotonic() - (this.#startedAt ?? 0),
       ...(error ? { error: error.toPublic() } : {}),
     });

@@ -133,6 +133,7 @@ export class Recorder {
       at: atMs,
       position: event.position,
       phase: event.phase,
+      elapsedMs: Math.round(event.elapsedMs),
       currentBytes: event.currentBytes ?? null,
       totalBytes: event.totalBytes ?? null,
     });
@@ -162,6 +163,7 @@ export class Recorder {
       image: event.image ?? null,
       sizeBytes: event.sizeBytes ?? null,
       durationMs: event.durationMs,
+      ...(event.phases === undefined ? {} : { phases: [...event.phases] }),
       logBytes: event.logBytes,
       exit: event.exit ?? null,
       error: event.error ?? null,

@@ -1,5 +1,5 @@
 import { LoamError, type StepId } from '@loam/base';
-import type { BuildEvent, BuildOutcome } from '@loam/engine';
+import type { BuildEvent, BuildOutcome, StepEnded } from '@loam/engine';
 import { expect, test } from 'vitest';
 
 import { jsonPrinter, quietPrinter, textPrinter, type BuildPrinter } from './build-printer.ts';
@@ -15,7 +15,7 @@ function log(position: string, text: string | Uint8Array): BuildEvent {
   return { type: 'step-log', position, stream: 'stdout', offset: 0, bytes: Buffer.from(text) };
 }
 
-function ended(position: string, outcome: 'hit' | 'built' | 'failed', stepId: StepId): BuildEvent {
+function ended(position: string, outcome: 'hit' | 'built' | 'failed', stepId: StepId): StepEnded {
   return { type: 'step-ended', position, outcome, stepId, durationMs: 1500, logBytes: 0, sizeBytes: 2048 };
 }
 
@@ -40,15 +40,15 @@ test('a hit takes one line, a built step a heading, its log and how it ended', (
     started('0', '(from busybox)'),
     ended('0', 'hit', id('a')),
     started('1', '(run (shell "echo hi"))'),
-    { type: 'step-progress', position: '1', phase: 'running' },
+    { type: 'step-progress', position: '1', phase: 'running', elapsedMs: 0 },
     log('1', 'hi\nno newline'),
-    ended('1', 'built', id('c')),
+    { ...ended('1', 'built', id('c')), phases: [{ phase: 'committing', durationMs: 700 }] },
   ]);
   expect(shown).toBe(`[0] (from busybox) hit aaaaaaaaaaaa
 [1] (run (shell "echo hi"))
 hi
 no newline
-    built cccccccccccc in 1.5 s, 2.0 KiB
+    built cccccccccccc in 1.5 s, commit 700 ms, 2.0 KiB
 1 hit, 1 built in 2.0 s
 result ${id('c')}
 `);

@@ -63,7 +63,9 @@ export function textPrinter(write: Write, style: Style): BuildPrinter {
     }
     heading(step);
     const size = event.sizeBytes === undefined ? '' : `, ${formatBytes(event.sizeBytes)}`;
-    const text = `${event.outcome}${id} in ${formatDuration(event.durationMs)}${size}`;
+    const commit = event.phases?.find(({ phase }) => phase === 'committing');
+    const committed = commit === undefined ? '' : `, commit ${formatDuration(commit.durationMs)}`;
+    const text = `${event.outcome}${id} in ${formatDuration(event.durationMs)}${committed}${size}`;
     line(`    ${event.outcome === 'failed' ? style.red(text) : style.dim(text)}`);
   }
 

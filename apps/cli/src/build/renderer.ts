@@ -116,7 +116,11 @@ export function describeRunning(steps: readonly Step[], now: number, columns: nu
           ? ''
           : ` ${formatBytes(step.currentBytes)}/${formatBytes(step.totalBytes)}`;
       const time = step.startedAt === null ? '' : ` ${formatDuration(Math.max(0, now - step.startedAt))}`;
-      return `[${step.position}]${step.phase === null ? '' : ` ${step.phase}`}${share}${time}`;
+      const inPhase =
+        step.phaseStartedAt === null || step.phaseStartedAt === step.startedAt
+          ? ''
+          : ` (${formatDuration(Math.max(0, now - step.phaseStartedAt))})`;
+      return `[${step.position}]${step.phase === null ? '' : ` ${step.phase}${inPhase}`}${share}${time}`;
     });
   return parts.join('  ').slice(0, Math.max(10, columns - 1));
 }
@@ -125,7 +129,7 @@ export function describeRunning(steps: readonly Step[], now: number, columns: nu
 export function failure(step: Pick<Step, 'exit' | 'error'>): string {
   switch (step.exit?.kind) {
     case 'exited':
-      return `exit code ${step.exit.code}`;
+      return `exit code ${step.exit.meaning ?? step.exit.code}`;
     case 'signalled':
       return `killed by signal ${step.exit.signal}`;
     case 'out-of-memory':

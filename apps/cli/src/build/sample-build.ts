@@ -12,6 +12,8 @@ export function sampleStep(step: Partial<Step> = {}): Step {
     stepId: null,
     parentId: null,
     phase: null,
+    phaseStartedAt: null,
+    phases: null,
     currentBytes: null,
     totalBytes: null,
     startedAt: null,

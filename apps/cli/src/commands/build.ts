@@ -21,6 +21,8 @@ interface BuildOptions {
   readonly timeout?: number;
   readonly cpus?: number;
   readonly memory?: number;
+  readonly scratch?: number;
+  readonly isolation?: 'process' | 'hyperv';
   readonly refresh?: boolean;
   readonly follow: boolean;
   readonly plainLog?: boolean;
@@ -43,6 +45,13 @@ export const buildCommand: CommandFactory = (cli) =>
     .option('--timeout <time>', 'limit for one attempt, as in 90s, 10m, 2h', parseDuration)
     .option('--cpus <number>', 'limit of a step', parseNumber)
     .option('--memory <size>', 'limit of a step, as in 512m, 4g', parseSize)
+    .option('--scratch <size>', 'disk of a step on Windows, as in 60g', parseSize)
+    .addOption(
+      new Option('--isolation <kind>', 'of a step on Windows, as far as its agent allows it').choices([
+        'process',
+        'hyperv',
+      ]),
+    )
     .option('--refresh', 'look the tags of base images up again')
     .option('--no-follow', 'print the id of the build and leave')
     .option('--plain-log', 'lines of logs without the number of their step')
@@ -80,6 +89,8 @@ function limits(options: BuildOptions): Pick<SubmitBuild, 'limits'> {
   const value = {
     ...(options.cpus !== undefined && { cpus: options.cpus }),
     ...(options.memory !== undefined && { memoryBytes: options.memory }),
+    ...(options.scratch !== undefined && { scratchBytes: options.scratch }),
+    ...(options.isolation !== undefined && { isolation: options.isolation }),
   };
   return Object.keys(value).length > 0 ? { limits: value } : {};
 }

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 
 import { AgentFacts } from '../http/agents.ts';
-import { LimitsBody, StepExit, StepKind } from '../http/builds.ts';
+import { LimitsBody, PhaseTime, StepExit, StepKind } from '../http/builds.ts';
 import { DigestText, Nullable, PublicErrorBody, StepIdText, TimeMs } from '../http/common.ts';
 import { DoctorReport } from '../http/doctor.ts';
 import { PlannedStep } from '../http/plans.ts';
@@ -30,6 +30,8 @@ export const BuildRecord = Type.Union([
     at: TimeMs,
     position: Type.String(),
     phase: Type.String(),
+    /** How long the phase has lasted. */
+    elapsedMs: Type.Optional(Type.Number()),
     currentBytes: Nullable(Type.Integer()),
     totalBytes: Nullable(Type.Integer()),
   }),
@@ -67,6 +69,7 @@ export const BuildRecord = Type.Union([
     ),
     sizeBytes: Nullable(Type.Integer()),
     durationMs: Type.Number(),
+    phases: Type.Optional(Type.Array(PhaseTime)),
     logBytes: Type.Integer(),
     exit: Nullable(StepExit),
     error: Nullable(PublicErrorBody),

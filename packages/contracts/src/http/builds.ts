@@ -12,6 +12,17 @@ export type SecretInput = Static<typeof SecretInput>;
 export const LimitsBody = Type.Object({
   cpus: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
   memoryBytes: Type.Optional(Type.Integer({ minimum: 4 * 1024 * 1024 })),
+  scratchBytes: Type.Optional(
+    Type.Integer({
+      minimum: 1024 ** 3,
+      description: 'Of the disk that a step writes to. Windows only; 20 GB at least.',
+    }),
+  ),
+  isolation: Type.Optional(
+    Type.Union([Type.Literal('process'), Type.Literal('hyperv')], {
+      description: 'How a step is kept apart from its host. Windows only, and as far as the agent allows it.',
+    }),
+  ),
 });
 
 export const SubmitBuild = Type.Object(
@@ -57,12 +68,22 @@ export const StepState = Type.Union([
 export type StepState = Static<typeof StepState>;
 
 export const StepExit = Type.Union([
-  Type.Object({ kind: Type.Literal('exited'), code: Type.Integer() }),
+  Type.Object({
+    kind: Type.Literal('exited'),
+    code: Type.Integer(),
+    meaning: Type.Optional(
+      Type.String({ description: 'The code as its reader needs it, where a number says too little.' }),
+    ),
+  }),
   Type.Object({ kind: Type.Literal('signalled'), signal: Type.Integer() }),
   Type.Object({ kind: Type.Literal('out-of-memory') }),
   Type.Object({ kind: Type.Literal('timed-out') }),
 ]);
 export type StepExit = Static<typeof StepExit>;
+
+/** How long a step was in a phase. */
+export const PhaseTime = Type.Object({ phase: Type.String(), durationMs: Type.Number() });
+export type PhaseTime = Static<typeof PhaseTime>;
 
 /** One step of a build's latest attempt. */
 export const Step = Type.Object({
@@ -78,11 +99,14 @@ export const Step = Type.Object({
   stepId: Nullable(StepIdText),
   parentId: Nullable(StepIdText),
   phase: Nullable(Type.String()),
+  phaseStartedAt: Nullable(TimeMs),
   currentBytes: Nullable(Type.Integer()),
   totalBytes: Nullable(Type.Integer()),
   startedAt: Nullable(TimeMs),
   endedAt: Nullable(TimeMs),
   durationMs: Nullable(Type.Number()),
+  /** What the time of a step that has ended went into; null where nobody told. */
+  phases: Nullable(Type.Array(PhaseTime)),
   sizeBytes: Nullable(Type.Integer()),
   /** The step run whose log to read: itself, or for a hit the one that executed it, when the farm still has it. */
   logId: Nullable(Type.String()),

@@ -1,5 +1,5 @@
 import { recordset, type Transaction } from '../connect.ts';
-import type { ErrorJson, StepExitJson, StepKindText } from '../schema/json.ts';
+import type { ErrorJson, PhaseTimeJson, StepExitJson, StepKindText } from '../schema/json.ts';
 import type { stepRuns } from '../schema/index.ts';
 
 /** A step run as some records leave it. Null where the records said nothing: what is stored stays. */
@@ -21,12 +21,15 @@ export interface StepRunChange {
   readonly sizeBytes: number | null;
   readonly exit: StepExitJson | null;
   readonly error: ErrorJson | null;
+  readonly phaseStartedAt: number | null;
+  readonly phases: readonly PhaseTimeJson[] | null;
 }
 
 /** Progress of a step run that began in earlier records. */
 export interface ProgressChange {
   readonly position: string;
   readonly phase: string;
+  readonly phaseStartedAt: number | null;
   readonly currentBytes: number | null;
   readonly totalBytes: number | null;
 }
@@ -92,7 +95,7 @@ export function writeChanges(
   const statements: PromiseLike<unknown>[] = [];
   if (changes.stepRuns.length > 0) statements.push(...writeStepRuns(tx, owner, changes.stepRuns, now));
   if (changes.progress.length > 0) {
-    statements.push(tx`update step_runs r set phase = p.phase, current_bytes = p.current_bytes, total_bytes = p.total_bytes
+    statements.push(tx`update step_runs r set phase = p.phase, phase_started_at = p.phase_started_at, current_bytes = p.current_bytes, total_bytes = p.total_bytes
       from jsonb_populate_recordset(null::step_runs, ${recordset(changes.progress)}::jsonb) p
       where r.attempt_id = ${owner.attemptId} and r.position = p.position and r.state = 'running'`);
   }
@@ -138,6 +141,8 @@ function writeStepRuns(
     on conflict (id) do update set state = excluded.state,
       step_id = coalesce(excluded.step_id, step_runs.step_id), parent_id = coalesce(excluded.parent_id, step_runs.parent_id),
       phase = coalesce(excluded.phase, step_runs.phase),
+      phase_started_at = coalesce(excluded.phase_started_at, step_runs.phase_started_at),
+      phases = coalesce(excluded.phases, step_runs.phases),
       current_bytes = coalesce(excluded.current_bytes, step_runs.current_bytes),
       total_bytes = coalesce(excluded.total_bytes, step_runs.total_bytes),
       ended_at = excluded.ended_at, duration_ms = excluded.duration_ms, size_bytes = excluded.size_bytes,

@@ -12,7 +12,7 @@ import {
 } from 'drizzle-orm/pg-core';
 
 import { count, oneOf, timeMs } from './columns.ts';
-import type { ErrorJson, LimitsJson, PlannedStepJson, StepExitJson } from './json.ts';
+import type { ErrorJson, LimitsJson, PhaseTimeJson, PlannedStepJson, StepExitJson } from './json.ts';
 
 export const builds = pgTable(
   'builds',
@@ -112,6 +112,8 @@ export const stepRuns = pgTable(
     sizeBytes: count(),
     exit: jsonb().$type<StepExitJson>(),
     error: jsonb().$type<ErrorJson>(),
+    phaseStartedAt: timeMs(),
+    phases: jsonb().$type<PhaseTimeJson[]>(),
   },
   (table) => [index('step_runs_attempt').on(table.attemptId), index('step_runs_step').on(table.stepId)],
 );

@@ -18,14 +18,21 @@ export interface PlannedStepJson {
 export type StepKindText = 'from' | 'run' | 'copy';
 
 export type StepExitJson =
-  | { kind: 'exited'; code: number }
+  | { kind: 'exited'; code: number; meaning?: string }
   | { kind: 'signalled'; signal: number }
   | { kind: 'out-of-memory' }
   | { kind: 'timed-out' };
 
+export interface PhaseTimeJson {
+  phase: string;
+  durationMs: number;
+}
+
 export interface LimitsJson {
   cpus?: number;
   memoryBytes?: number;
+  scratchBytes?: number;
+  isolation?: 'process' | 'hyperv';
 }
 
 /** What an agent's doctor found, when `at`. */

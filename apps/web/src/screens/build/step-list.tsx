@@ -82,7 +82,7 @@ function StepRow({ step, selected, onSelect, span, now }: StepRowProps) {
           {step.sizeBytes ? <span>{formatBytes(step.sizeBytes)}</span> : null}
           <b>{step.state === 'hit' ? 'hit' : time === null ? '' : formatDuration(time)}</b>
         </span>
-        <Progress step={step} />
+        <Progress step={step} now={now} />
         <span className="step-time" aria-hidden="true">
           {span === null ? null : (
             <i style={{ left: `${span[0] * 100}%`, width: `max(2px, ${(span[1] - span[0]) * 100}%)` }} />
@@ -92,6 +92,9 @@ function StepRow({ step, selected, onSelect, span, now }: StepRowProps) {
     </li>
   );
 }
+
+/** From here on it matters how long a phase takes: a commit on Windows may take minutes. */
+const slowPhaseMs = 2000;
 
 /** `run make` rather than `(run (shell "make"))`: the list is for finding a step, the panel shows it as written. */
 function Op({ step }: { step: Step }) {
@@ -103,17 +106,19 @@ function Op({ step }: { step: Step }) {
   );
 }
 
-function Progress({ step }: { step: Step }) {
+function Progress({ step, now }: { step: Step; now: number }) {
   // `running` says no more than the spinner does.
   if (step.state !== 'running' || step.phase === null || step.phase === 'running') return null;
   const bytes =
     step.currentBytes === null
       ? ''
       : ` ${formatBytes(step.currentBytes)}${step.totalBytes === null ? '' : ` of ${formatBytes(step.totalBytes)}`}`;
+  const since = step.phaseStartedAt === null ? 0 : now - step.phaseStartedAt;
   return (
     <span className="step-phase soft numbers">
       {step.phase}
       {bytes}
+      {since < slowPhaseMs ? null : ` · ${formatDuration(since)}`}
       {step.totalBytes === null || step.totalBytes === 0 ? null : (
         <progress max={step.totalBytes} value={step.currentBytes ?? 0} aria-label={step.phase} />
       )}

@@ -20,12 +20,18 @@ interface StepPanelProps {
 /** The selected step as written, how it ended, and its log. */
 export function StepPanel({ step, place, onPlace, follow, onFollow }: StepPanelProps) {
   const exit = exitText(step);
+  const commit = step.phases?.find(({ phase }) => phase === 'committing');
   return (
     <section className="panel step-panel" aria-label={`Step ${step.position}`}>
       <div className="step-head">
         <div className="row wrap">
           <StepBadge state={step.state} />
           {step.durationMs === null ? null : <span className="soft numbers">{formatDuration(step.durationMs)}</span>}
+          {commit === undefined ? null : (
+            <span className="soft numbers" title="Turning what the step wrote into a layer">
+              commit {formatDuration(commit.durationMs)}
+            </span>
+          )}
           {step.sizeBytes === null ? null : <span className="soft numbers">{formatBytes(step.sizeBytes)}</span>}
           {exit === undefined ? null : <span className={step.state === 'failed' ? 'exit-bad' : 'soft'}>{exit}</span>}
           <span className="grow" />

@@ -36,7 +36,7 @@ export function groupByStage(steps: readonly Step[]): StageGroup[] {
 export function exitText(step: Step): string | undefined {
   switch (step.exit?.kind) {
     case 'exited':
-      return `exit code ${step.exit.code}`;
+      return `exit code ${step.exit.meaning ?? step.exit.code}`;
     case 'signalled':
       return `killed by signal ${step.exit.signal}`;
     case 'out-of-memory':

@@ -17,9 +17,10 @@ const logOf = (stepRunId: string, offset: number, text: string): BuildRecord => 
 });
 const progress = (position: string, currentBytes: number): BuildRecord => ({
   type: 'step-progress',
-  at: 1,
+  at: 100,
   position,
   phase: 'downloading',
+  elapsedMs: 30,
   currentBytes,
   totalBytes: 100,
 });
@@ -63,9 +64,12 @@ describe('what records amount to', () => {
       progress('0', 1),
       progress('0', 40),
     );
-    expect([began.changes.progress, began.changes.stepRuns[0]?.currentBytes]).toEqual([[], 40]);
+    expect([began.changes.progress, began.changes.stepRuns[0]]).toMatchObject([
+      [],
+      { currentBytes: 40, phaseStartedAt: 70 },
+    ]);
     expect(fold(progress('0', 1), progress('0', 60)).changes.progress).toEqual([
-      { position: '0', phase: 'downloading', currentBytes: 60, totalBytes: 100 },
+      { position: '0', phase: 'downloading', phaseStartedAt: 70, currentBytes: 60, totalBytes: 100 },
     ]);
     expect(
       fold(progress('0', 1), ...stepRecords({ position: '0', stepRunId: 'r0' }).slice(-1)).changes.progress,

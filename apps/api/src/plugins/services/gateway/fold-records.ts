@@ -59,9 +59,10 @@ class Folder {
   changes(): AttemptChanges {
     return {
       stepRuns: [...this.#stepRuns.values()],
-      progress: [...this.#progress.values()].map(({ position, phase, currentBytes, totalBytes }) => ({
+      progress: [...this.#progress.values()].map(({ position, phase, at, elapsedMs, currentBytes, totalBytes }) => ({
         position,
         phase,
+        phaseStartedAt: startOfPhase(at, elapsedMs),
         currentBytes,
         totalBytes,
       })),
@@ -90,7 +91,10 @@ class Folder {
   #advance(record: Progress): void {
     const run = this.#current.get(record.position);
     if (run === undefined) this.#progress.set(record.position, record);
-    else Object.assign(run, { phase: record.phase, currentBytes: record.currentBytes, totalBytes: record.totalBytes });
+    else {
+      const { phase, at, elapsedMs, currentBytes, totalBytes } = record;
+      Object.assign(run, { phase, phaseStartedAt: startOfPhase(at, elapsedMs), currentBytes, totalBytes });
+    }
   }
 
   #log(logId: string, offset: number, bytes: Buffer): void {
@@ -121,6 +125,7 @@ class Folder {
       parentId: record.parentId,
       endedAt: at,
       durationMs: record.durationMs,
+      phases: record.phases ?? null,
       sizeBytes: record.sizeBytes,
       exit: record.exit,
       error: record.error,
@@ -177,7 +182,14 @@ function blank(id: string, position: string, kind: StepKindText): Mutable<StepRu
     sizeBytes: null,
     exit: null,
     error: null,
+    phaseStartedAt: null,
+    phases: null,
   };
+}
+
+/** By the agent's clock, as all times of a step run are. An agent of an older version does not tell it. */
+function startOfPhase(at: number, elapsedMs: number | undefined): number | null {
+  return elapsedMs === undefined ? null : Math.round(at - elapsedMs);
 }
 
 /** Ended records carry the op as it is written, which begins with its kind. */
