@@ -44,7 +44,10 @@ describe('§11.2 #4: a commit that fails', () => {
       times: 1,
       error: { code: 2, text: 'rename: denied' },
     });
-    expect(await opened.build(oneStep)).toMatchObject({ kind: 'failed', ended: ['0 hit', '1 failed'] });
+    const failed = await opened.build(oneStep);
+    expect(failed).toMatchObject({ kind: 'failed', ended: ['0 hit', '1 failed'] });
+    // It is the commit that is blamed, not what is missing later.
+    expect((failed.error as { internal?: string }).internal).toContain('rename: denied');
     await opened.test.backend.settled();
     await opened.test.model.collectGarbage();
     expect(opened.test.model.snapshotDirectories()).toEqual(before);
@@ -230,7 +233,7 @@ describe('vectors (10) two stores: two agents on one daemon', () => {
     for (const { store } of both) expect(await store.stat('same-step' as SnapshotName)).toBeDefined();
   });
 
-  it('vectors (10) start-up: start anew without touching what the other one has under way', async () => {
+  it('§11.2 #9, vectors (10) start-up: start anew without touching what the other one has under way', async () => {
     const base = await windowsBase(opened.test);
     const other = await secondAgent();
     const { store } = opened.test.backend;

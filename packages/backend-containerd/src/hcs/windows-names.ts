@@ -3,8 +3,11 @@ import { LoamError } from '@loam/base';
 const maxNamed = 20;
 const maxNameUnits = 255;
 
-/** Device names, with or without an extension. Source: Microsoft, "Naming Files, Paths, and Namespaces". */
-const device = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?$/i;
+/**
+ * Device names, with or without an extension. Source: Microsoft, "Naming Files, Paths, and Namespaces". That blanks may
+ * stand before the dot is unverified.
+ */
+const device = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\..*)?$/i;
 // oxlint-disable-next-line no-control-regex -- these are what NTFS refuses
 const forbidden = /[\u0000-\u001f<>:"|?*\\]/;
 
@@ -15,7 +18,7 @@ export function nameProblem(name: string): string | undefined {
     const shown = character < ' ' ? `U+${character.charCodeAt(0).toString(16).padStart(4, '0')}` : character;
     return `it has the character ${shown}`;
   }
-  if (device.test(name.trimEnd())) return 'it is the name of a device';
+  if (device.test(name)) return 'it is the name of a device';
   if (/[. ]$/.test(name)) return 'it ends in a dot or a space';
   if (name.length > maxNameUnits) return `it is longer than ${maxNameUnits} characters`;
   if (name.toLowerCase().startsWith('.wh.')) return 'layers use the prefix .wh. for deletions';
