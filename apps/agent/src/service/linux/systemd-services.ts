@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { LoamError } from '@loam/base';
@@ -45,7 +45,9 @@ export function systemdServices({ root = '/' }: { readonly root?: string } = {})
     const file = fileOf(name);
     if (!existsSync(file)) return { name, state: 'not-installed' };
     const commandLine = /^ExecStart=(.*)$/m.exec(readFileSync(file, 'utf8'))?.[1] ?? '';
-    const startsAtBoot = existsSync(join(dirname(file), 'multi-user.target.wants', unitOf(name)));
+    // The link itself: below another root it points to nothing.
+    const link = join(dirname(file), 'multi-user.target.wants', unitOf(name));
+    const startsAtBoot = lstatSync(link, { throwIfNoEntry: false }) !== undefined;
     if (isOffline) return { name, state: 'stopped', commandLine, startsAtBoot };
     const properties = ['ActiveState', 'MainPID', 'ExecMainStatus'];
     const { stdout } = await systemctl(name, 'show', unitOf(name), `--property=${properties.join(',')}`);

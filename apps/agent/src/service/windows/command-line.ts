@@ -8,7 +8,7 @@ export function windowsCommandLine(command: readonly string[]): string {
 
 /** With blanks in it, an unquoted path would be taken for a program and its arguments, by the service manager too. */
 function quoted(argument: string): string {
-  if (argument !== '' && !/[\s"\\]/.test(argument)) return argument;
+  if (argument !== '' && !/[\s"]/.test(argument)) return argument;
   const escaped = argument.replace(/(\\*)"/g, '$1$1\\"').replace(/(\\+)$/, '$1$1');
   return `"${escaped}"`;
 }
