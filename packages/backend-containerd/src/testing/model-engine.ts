@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import type { Limits } from '@loam/backend';
 import { systemClock, type Digest } from '@loam/base';
 import { baseLayer } from '@loam/containerd-model';
 import { manifestContext } from '@loam/context';
@@ -25,6 +26,7 @@ export interface Built {
 export interface BuildOptions {
   readonly files?: Record<string, string>;
   readonly secrets?: Readonly<Record<string, string>>;
+  readonly limits?: Limits;
   readonly signal?: AbortSignal;
   readonly onLog?: (text: string) => void;
 }
@@ -46,6 +48,7 @@ export async function openModelEngine(options: ModelBackendOptions = {}): Promis
   const test = await openModelBackend({
     model: { mutationThreshold: 1, ...options.model },
     backend: { killGraceMs: 100, ...options.backend },
+    ...(options.driver && { driver: options.driver }),
   });
   await importWindowsImage(test, nano, {});
   let engine = engineOn(test);
@@ -97,7 +100,13 @@ async function build(engine: Engine, text: string, options: BuildOptions): Promi
     ([id, value]) => [id, new TextEncoder().encode(value)] as const,
   );
   const outcome = await engine.build(
-    { spec, context: filesContext(options.files ?? {}), secrets: new Map(secrets), limits: {}, owner: 'story' },
+    {
+      spec,
+      context: filesContext(options.files ?? {}),
+      secrets: new Map(secrets),
+      limits: options.limits ?? {},
+      owner: 'story',
+    },
     (event) => {
       events.push(event);
       options.onLog?.(log());
