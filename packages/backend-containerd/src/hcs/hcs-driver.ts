@@ -6,7 +6,7 @@ import { formatPlatform, type Limits, type RunIo, type RunRequest } from '@loam/
 import { LoamError, type Clock } from '@loam/base';
 import type { Containerd, RuntimeOptions } from '@loam/containerd';
 
-import { labels } from '../labels.ts';
+import { gcRoot, labels } from '../labels.ts';
 import type { HostRun, PlatformDriver, RunPreparation } from '../platform-driver.ts';
 import { cacheDirectoryArguments } from './access-control.ts';
 import { ContainerTree } from './container-tree.ts';
@@ -138,7 +138,9 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
   async function findVolume(): Promise<string> {
     const snapshots = client.snapshots(snapshotter);
     const key = workingKey('layer', `probe-${randomUUID()}`);
-    const [mount] = await snapshots.prepare({ key, labels: { [labels.agent]: agentId } });
+    // Without a root label the collector may take it before the answer is here.
+    const kept = { [labels.agent]: agentId, [gcRoot]: new Date(clock.now()).toISOString() };
+    const [mount] = await snapshots.prepare({ key, labels: kept });
     await snapshots.remove(key);
     if (mount === undefined) throw new Error(`${snapshotter} does not tell where it keeps its data`);
     return dirname(mount.source);
