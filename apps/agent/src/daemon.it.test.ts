@@ -262,3 +262,14 @@ function allText(directory: string): string {
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
     .join('\n');
 }
+
+test('the doctor reports at the start, and again when the farm asks', async () => {
+  startAgent();
+  const link = await api.link();
+  await link.greet();
+  const first = (await link.next('doctor-report')).report;
+  expect(first.findings.find(({ id }) => id === 'containerd.reachable')).toMatchObject({ status: 'ok' });
+  expect(first.findings.find(({ id }) => id === 'agent.service')?.evidence).toContain('An agent uses');
+  link.send({ type: 'doctor' });
+  expect((await link.next('doctor-report')).report.at).toBeGreaterThan(first.at);
+});
