@@ -139,6 +139,8 @@ function asAccount(program: string, args: readonly string[], account: Account | 
       '--clear-groups',
       `--inh-caps=${capabilities}`,
       `--ambient-caps=${capabilities}`,
+      // access(2) would leave the capabilities out for a user who is not root, and initdb asks it about its programs.
+      '--securebits=+no_setuid_fixup',
       '--',
       program,
       ...args,
