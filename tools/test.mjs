@@ -18,6 +18,7 @@ try {
     'ip',
     'iptables',
     'host-local',
+    'shellcheck',
   ]);
   if (missing.length > 0) throw new Error(`The tests need these Debian packages: apt-get install ${missing.join(' ')}`);
   await ensureWeb();

@@ -56,7 +56,7 @@ step() {
   fi
   printf '  do    %s\n' "$1"
   shift
-  "$@"
+  [ $# -eq 0 ] || "$@"
 }
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -190,7 +190,7 @@ download() {
 
 # fetch URL FILE: goes on where FILE ends.
 fetch() {
-  if [ "$(wc -c <"$2" 2>/dev/null || echo 0)" -ge "$PACKAGE_SIZE" ]; then return 0; fi
+  if [ -f "$2" ] && [ "$(wc -c <"$2")" -ge "$PACKAGE_SIZE" ]; then return 0; fi
   if has curl; then
     curl -fsSL ${ca:+--cacert "$ca"} -C - -o "$2" "$1"
   elif has wget; then
@@ -219,7 +219,7 @@ with_ca() {
   if [ -f "$home/ca.pem" ]; then NODE_EXTRA_CA_CERTS=$home/ca.pem "$@"; else "$@"; fi
 }
 
-enrolled_url() { sed -n 's/^ *"url": *"\(.*\)",\{0,1\}$/\1/p' "$home/config.json" 2>/dev/null; }
+enrolled_url() { sed -n 's/^ *"url": *"\(.*\)",\{0,1\}$/\1/p' "$home/config.json" 2>/dev/null || true; }
 
 enrol() {
   known=$(enrolled_url)
@@ -247,57 +247,44 @@ install_service() {
     warn "  ${ca:+NODE_EXTRA_CA_CERTS=$home/ca.pem }MALLOC_ARENA_MAX=2 $program run --state $home"
     return 0
   fi
-  unit=/etc/systemd/system/loam-agent.service
-  unit_text >"$scratch/unit"
-  if cmp -s "$scratch/unit" "$unit"; then
-    done_already "$unit"
+  if [ "$dry_run" = yes ]; then
+    step 'install and start the service loam-agent'
+    return 0
+  fi
+  "$program" service install --state "$state" --json >"$scratch/service" 2>&1 || {
+    cat "$scratch/service" >&2
+    fail install.service-failed 'The service could not be installed.' 'Mend what it says above, then paste the line again.'
+  }
+  if grep -q '"changed":"unchanged"' "$scratch/service"; then
+    done_already 'the service loam-agent'
   else
-    step "write $unit" install -m 0644 "$scratch/unit" "$unit"
-    [ "$dry_run" = yes ] || systemctl daemon-reload
+    step 'install the service loam-agent'
     updated=yes
   fi
+  trust_in_service
   if [ "$start" = no ]; then
-    warn 'not started, as --no-start says: systemctl enable --now loam-agent'
-  elif [ "$updated" = no ] && systemctl is-enabled -q loam-agent && systemctl is-active -q loam-agent; then
+    warn 'not started, as --no-start says: systemctl start loam-agent'
+  elif [ "$updated" = no ] && systemctl is-active -q loam-agent; then
     done_already 'the service runs'
   else
-    step 'enable and start the service' start_service
+    step 'start the service' start_service
   fi
 }
 
 start_service() {
-  systemctl enable -q loam-agent && systemctl restart loam-agent && return 0
+  systemctl restart loam-agent && return 0
   fail install.service-failed 'The service did not start.' 'Look at: journalctl -u loam-agent -n 50'
 }
 
-# The same as infra/linux/loam-agent.service, for these paths.
-unit_text() {
-  cat <<END
-[Unit]
-Description=Loam build agent
-After=network-online.target
-Wants=network-online.target
-
-[Service]
-Environment=LOAM_STATE=$state
-# glibc keeps an arena for each thread that ever copied a file; two are enough, and give memory back.
-Environment=MALLOC_ARENA_MAX=2
-END
-  [ ! -f "$home/ca.pem" ] || printf 'Environment=NODE_EXTRA_CA_CERTS=%s/ca.pem\n' "$state"
-  cat <<END
-ExecStart=$prefix/bin/loam-agent run
-Restart=always
-RestartSec=2
-# Steps are ended by the agent, or resumed by its next life; systemd must not shoot containerd's shims.
-KillMode=process
-TimeoutStopSec=60
-Delegate=yes
-LimitNOFILE=1048576
-TasksMax=infinity
-
-[Install]
-WantedBy=multi-user.target
-END
+# A private authority is the host's own matter: beside the unit, which the agent writes.
+trust_in_service() {
+  dropin=/etc/systemd/system/loam-agent.service.d/authority.conf
+  [ -f "$state/ca.pem" ] || return 0
+  printf '[Service]\nEnvironment=NODE_EXTRA_CA_CERTS=%s/ca.pem\n' "$state" >"$scratch/dropin"
+  cmp -s "$scratch/dropin" "$dropin" && return 0
+  step "write $dropin" install -D -m 0644 "$scratch/dropin" "$dropin"
+  systemctl daemon-reload
+  updated=yes
 }
 
 uninstall() {
@@ -321,8 +308,10 @@ uninstall() {
 }
 
 remove_service() {
-  systemctl disable -q --now loam-agent || true
-  rm -f /etc/systemd/system/loam-agent.service
+  # By the program itself while it is there; a service must not outlive a program that is gone already.
+  [ ! -x "$program" ] || "$program" service uninstall >/dev/null
+  systemctl disable -q --now loam-agent 2>/dev/null || true
+  rm -rf /etc/systemd/system/loam-agent.service /etc/systemd/system/loam-agent.service.d
   systemctl daemon-reload
 }
 

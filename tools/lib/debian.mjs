@@ -12,14 +12,24 @@ export const programs = {
   'docker-registry': 'docker-registry',
   chromium: 'chromium',
   mount: 'mount',
+  shellcheck: 'shellcheck',
+  debootstrap: 'debootstrap',
   ip: 'iproute2',
   iptables: 'iptables',
   // The one of its plugins whose name nothing else has.
   'host-local': 'containernetworking-plugins',
+  wine64: 'wine64',
+  'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64',
 };
 
 function onPath(program) {
-  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/sbin', '/usr/lib/cni'];
+  const folders = [
+    ...(process.env.PATH ?? '').split(path.delimiter),
+    '/usr/sbin',
+    '/sbin',
+    '/usr/lib/cni',
+    '/usr/lib/wine',
+  ];
   return folders.some((folder) => {
     try {
       accessSync(path.join(folder, program), constants.X_OK);

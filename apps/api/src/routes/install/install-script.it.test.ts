@@ -1,0 +1,239 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import type { Agent, EnrolmentToken } from '@loam/contracts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+
+import { startFarmHost, type FarmHost, type TestFarm } from '../../testing/farm.ts';
+import { until } from '../../testing/until.ts';
+
+const agentMain = fileURLToPath(new URL('../../../../agent/src/main.ts', import.meta.url));
+const scriptFile = fileURLToPath(new URL('../../../../../infra/linux/install.sh', import.meta.url));
+
+/** Stands in for the package: the real agent, run from its sources, in one file. What a package is tried for is tools/package. */
+const standIn = `#!/bin/sh\nexec '${process.execPath}' '${agentMain}' "$@"\n`;
+const sha256 = createHash('sha256').update(standIn).digest('hex');
+const name = 'loam-agent-linux-x64';
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+let host: FarmHost;
+let farm: TestFarm;
+let packages: string;
+let root: string;
+const running: ChildProcess[] = [];
+
+beforeAll(async () => {
+  host = await startFarmHost();
+  packages = mkdtempSync(join(tmpdir(), 'loam-packages-'));
+  writeFileSync(join(packages, name), standIn);
+  offer(sha256);
+  farm = await host.farm({ packagesDirectory: packages });
+  await farm.listen();
+});
+beforeEach(() => (root = mkdtempSync(join(tmpdir(), 'loam-root-'))));
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
+  }
+  rmSync(root, { recursive: true, force: true });
+  offer(sha256);
+});
+afterAll(async () => {
+  await host.close();
+  rmSync(packages, { recursive: true, force: true });
+});
+
+function offer(digest: string): void {
+  const file = { platform: 'linux-x64', name, size: standIn.length, sha256: digest };
+  writeFileSync(join(packages, 'manifest.json'), JSON.stringify({ version: '9.9.9', files: [file] }));
+}
+
+function shell(line: string, environment: Record<string, string> = {}): Promise<Ended> {
+  const env = { PATH: process.env['PATH'] ?? '', LOAM_INSTALL_RETRY_SECONDS: '0', ...environment };
+  return new Promise((resolve) => {
+    execFile('sh', ['-c', line], { env, cwd: root }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), output: stdout + stderr }),
+    );
+  });
+}
+
+/** The line that the farm gives, for a directory instead of the host. */
+async function pastedLine(options = '', url = farm.url): Promise<{ line: string; token: string }> {
+  const made = await farm.call('POST', '/enrolment-tokens', { pool: 'linux', slots: 3 }, { host: new URL(url).host });
+  const { token, commands } = made.json<EnrolmentToken>();
+  return { line: `${commands.linux} --root ${root} --name soil-7 ${options}`, token };
+}
+
+const program = (): string => join(root, 'usr/local/bin/loam-agent');
+const state = (): string => join(root, 'var/lib/loam-agent');
+const agents = async (): Promise<Agent[]> => (await farm.call('GET', '/agents')).json<{ items: Agent[] }>().items;
+
+describe('the install script for Linux', () => {
+  test('has nothing that shellcheck would say', async () => {
+    const { code, output } = await shell(`shellcheck ${scriptFile}`);
+    expect([output, code]).toEqual(['', 0]);
+  });
+
+  test('makes the host an agent that connects; a second run changes nothing and spends no token', async () => {
+    const { line, token } = await pastedLine();
+    const first = await shell(line);
+    expect(first.output).toContain('Enrolled as soil-7');
+    expect(first.output).toContain('no systemd here');
+    expect([first.code, first.output.includes(token)]).toEqual([0, false]);
+    expect(readFileSync(program(), 'utf8')).toBe(standIn);
+    expect(readdirSync(join(root, 'usr/local/lib/loam'))).toEqual([]);
+
+    const child = spawn(program(), ['run', '--state', state(), '--grace', '1s'], { stdio: 'ignore' });
+    running.push(child);
+    await until(async () => (await agents()).find((agent) => agent.name === 'soil-7')?.state === 'online');
+    expect((await agents()).find((agent) => agent.name === 'soil-7')).toMatchObject({ pool: 'linux', slots: 3 });
+
+    const again = await pastedLine();
+    const second = await shell(again.line);
+    expect(second.output).toContain('Nothing had to be changed.');
+    expect(second.output).not.toMatch(/^ {2}do/m);
+    expect(second.code).toBe(0);
+    const enrolled = await farm.call('POST', '/agent/enrol', { token: again.token, name: 'soil-8' });
+    expect(enrolled.statusCode).toBe(201);
+  });
+
+  test('with --dry-run says what it would do, and does nothing', async () => {
+    const { line } = await pastedLine('--dry-run');
+    const { code, output } = await shell(line);
+    expect(output).toMatch(/would download .* 9\.9\.9/);
+    expect(output).toMatch(/would enrol with/);
+    expect([code, readdirSync(root)]).toEqual([0, []]);
+  });
+
+  test('goes on with a download that broke off', async () => {
+    const part = join(root, `usr/local/lib/loam/${sha256}.part`);
+    mkdirSync(dirname(part), { recursive: true });
+    writeFileSync(part, standIn);
+    truncateSync(part, 20);
+    const { line } = await pastedLine();
+    expect((await shell(line)).code).toBe(0);
+    expect(readFileSync(program(), 'utf8')).toBe(standIn);
+    // What was there is not fetched again: were it other bytes, the digest would tell.
+    writeFileSync(program(), '');
+    writeFileSync(part, 'x'.repeat(20));
+    expect((await shell(line)).output).toContain('code: install.wrong-digest');
+  });
+
+  test('puts nothing in place whose digest is another one', async () => {
+    offer('0'.repeat(64));
+    const { line } = await pastedLine();
+    const { code, output } = await shell(line);
+    expect(output).toContain('code: install.wrong-digest');
+    expect([code, existsSync(program()), readdirSync(join(root, 'usr/local/lib/loam'))]).toEqual([1, false, []]);
+  });
+
+  test('says that packages were not built, and what to do', async () => {
+    writeFileSync(join(packages, 'manifest.json'), '{}');
+    const { line } = await pastedLine();
+    const { code, output } = await shell(line);
+    expect(output).toMatch(/npm run package[^]*code: install\.no-package/);
+    expect([code, readdirSync(root)]).toEqual([1, []]);
+  });
+
+  test('says that a token was used', async () => {
+    const { line, token } = await pastedLine();
+    await farm.call('POST', '/agent/enrol', { token, name: 'another' });
+    const { code, output } = await shell(line);
+    expect(output).toMatch(/api\.enrolment-refused|This enrolment token is unknown, was used, or has expired/);
+    expect(output).toContain('code: install.enrol-failed');
+    expect([code, existsSync(join(state(), 'config.json'))]).toEqual([1, false]);
+  });
+
+  test.each([
+    ['--url http://10.1.2.3:7700', 'install.plain-http'],
+    ['--url ftp://farm', 'install.no-farm'],
+    ['--slots none', 'install.bad-argument'],
+    ['--what', 'install.bad-argument'],
+    ['--ca /nowhere', 'install.bad-ca'],
+  ])('%s is refused with %s', async (options, code) => {
+    const { line } = await pastedLine(options);
+    const ended = await shell(line);
+    expect(ended.output).toContain(`code: ${code}`);
+    expect(ended.code).toBe(1);
+  });
+
+  test('runs nothing of a file that came only in part', async () => {
+    const whole = (await farm.app.inject({ url: '/install.sh' })).body;
+    for (const share of [0.3, 0.6, 0.9]) {
+      writeFileSync(join(root, 'part.sh'), whole.slice(0, whole.length * share));
+      const { output } = await shell(`sh part.sh --root ${root}`);
+      expect(output).not.toMatch(/Making this host/);
+    }
+    expect(readdirSync(root)).toEqual(['part.sh']);
+  });
+
+  test('takes itself away again, and the state only when told', async () => {
+    const { line } = await pastedLine();
+    await shell(line);
+    const removed = await shell(`${line} --uninstall`);
+    expect(removed.output).toContain(`Kept: ${state()}`);
+    expect([existsSync(program()), existsSync(join(state(), 'config.json'))]).toEqual([false, true]);
+    await shell(`${line} --uninstall --purge`);
+    expect(existsSync(state())).toBe(false);
+    expect((await shell(`${line} --uninstall --purge`)).output).toContain('Nothing had to be changed.');
+  });
+
+  test('keeps the certificate of a private authority, for its service too', async () => {
+    const ca = join(root, 'authority.pem');
+    writeFileSync(ca, '-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n');
+    const { line } = await pastedLine(`--ca ${ca}`);
+    const { output } = await shell(line);
+    expect(output).toContain(`NODE_EXTRA_CA_CERTS=${state()}/ca.pem`);
+    expect(readFileSync(join(state(), 'ca.pem'), 'utf8')).toContain('MII=');
+  });
+
+  test('with systemd (a stand-in that writes down what it is asked) installs and starts the service once', async () => {
+    // In a mount namespace of its own the host looks booted with systemd, and its units are another directory.
+    const bin = join(root, 'bin');
+    mkdirSync(bin);
+    const asked = join(root, 'asked');
+    writeFileSync(join(bin, 'systemctl'), `#!/bin/sh\necho "$@" >>${asked}\n`);
+    chmodSync(join(bin, 'systemctl'), 0o755);
+    const { line } = await pastedLine();
+    const own = line.replace(`--root ${root}`, `--prefix ${root}/usr --state ${root}/state`);
+    const inNamespace = (command: string): Promise<Ended> =>
+      shell(
+        `unshare --mount sh -euc '
+          mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system /etc/systemd/system
+          mkdir -p ${root}/units && mount --bind ${root}/units /etc/systemd/system
+          ${command.replaceAll("'", `'\\''`)}'`,
+        { PATH: `${bin}:${process.env['PATH']}` },
+      );
+    const first = await inNamespace(own);
+    expect([first.code, first.output]).toEqual([0, expect.stringContaining('do    start the service')]);
+    const unit = readFileSync(join(root, 'units/loam-agent.service'), 'utf8');
+    expect(unit).toContain(`service run --name loam-agent --state ${root}/state`);
+    expect(readFileSync(asked, 'utf8')).toMatch(/daemon-reload\nenable loam-agent\.service\n[^]*restart loam-agent\n$/);
+    const second = await inNamespace(own);
+    expect([second.code, second.output]).toEqual([0, expect.stringContaining('Nothing had to be changed.')]);
+    const removed = await inNamespace(`${own} --uninstall`);
+    expect([removed.code, removed.output]).toEqual([0, expect.stringContaining('stop the service')]);
+    expect(readdirSync(join(root, 'units'))).toEqual([]);
+  });
+});
