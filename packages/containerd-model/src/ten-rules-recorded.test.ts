@@ -58,6 +58,7 @@ interface Story {
   readonly killed?: boolean;
   readonly commitLabels?: Record<string, string>;
   readonly commitLease?: string;
+  readonly prepareLabels?: Record<string, string>;
   readonly removesEarly?: boolean;
   readonly commitsEarly?: boolean;
   readonly waitsLate?: boolean;
@@ -86,13 +87,18 @@ function story(changes: Story = {}): Recording {
   const wait = (): void => say('Tasks.Wait', WaitRequestSchema, run);
   const remove = (): void => say('Tasks.Delete', DeleteTaskRequestSchema, { containerId: 'one' });
 
-  say('Snapshots.Prepare', PrepareSnapshotRequestSchema, { key: layerKey }, { answer: { mounts: mount('1') } });
+  say(
+    'Snapshots.Prepare',
+    PrepareSnapshotRequestSchema,
+    { key: layerKey, labels: keep },
+    { answer: { mounts: mount('1') } },
+  );
   say('Diff.Apply', ApplyRequestSchema, { mounts: mount('1') });
   say('Snapshots.Commit', CommitSnapshotRequestSchema, { name: 'base', key: layerKey }, { lease: 'l' });
   say(
     'Snapshots.Prepare',
     PrepareSnapshotRequestSchema,
-    { key: runKey, parent: 'base' },
+    { key: runKey, parent: 'base', labels: changes.prepareLabels ?? keep },
     { answer: { mounts: mount('2') } },
   );
   const spec = jsonAny(changes.spec ?? specOf('echo hi'), changes.specUrl);
@@ -132,6 +138,7 @@ describe('the checkers', () => {
     [1, 'a step on a key with the mark', { runKey: 'step-extract-sources' }],
     [1, 'a layer on a key without it', { layerKey: 'loam-layer-1' }],
     [2, 'a commit that nothing protects', { commitLabels: { mine: 'yes' } }],
+    [2, 'a working snapshot that nothing protects', { prepareLabels: {} }],
     [
       3,
       'a url with a prefix',

@@ -35,10 +35,19 @@ const checkers: readonly ((recording: Recording) => string[])[] = [
       ...run.filter(hasMark).map((key) => `${key} is run on`),
     ];
   },
-  function labelsOfCommits(recording) {
-    return of(recording, snapshotsProto.CommitSnapshotRequestSchema)
-      .filter(({ call, request }) => call.lease === undefined && !request.labels['containerd.io/gc.root'])
-      .map(({ request }) => `${request.name} is committed with neither root label nor lease`);
+  function protection(recording) {
+    const isBare = ({ call, request }: Seen<DescMessage>): boolean =>
+      call.lease === undefined && !(request as { labels?: Record<string, string> }).labels?.['containerd.io/gc.root'];
+    const { CommitSnapshotRequestSchema, PrepareSnapshotRequestSchema, ViewSnapshotRequestSchema } = snapshotsProto;
+    const committed = of(recording, CommitSnapshotRequestSchema).filter(isBare);
+    const prepared = [
+      ...of(recording, PrepareSnapshotRequestSchema).filter(isBare),
+      ...of(recording, ViewSnapshotRequestSchema).filter(isBare),
+    ];
+    return [
+      ...committed.map(({ request }) => `${request.name} is committed with neither root label nor lease`),
+      ...prepared.map(({ request }) => `${request.key} is prepared with neither root label nor lease`),
+    ];
   },
   function bareTypeUrls(recording) {
     return recording.calls
