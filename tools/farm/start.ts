@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -53,6 +54,30 @@ function startVite(farm: Farm): { url: string; vite: ManagedProcess } {
   return { url: 'http://127.0.0.1:7701', vite };
 }
 
+/** Makes what hosts download to become agents, when it is missing or older than the sources; builds go first. */
+function makePackages(): ManagedProcess {
+  const logFile = path.join(dataDirectory, 'logs', 'package.log');
+  const packaging = startProgram('tools/package/package.ts', { args: ['--if-stale'], logFile });
+  try {
+    setPriority(packaging.pid, constants.priority.PRIORITY_LOW);
+  } catch {
+    // It has ended already, or the host does not let us.
+  }
+  const made: string[] = [];
+  packaging.onLine((line) => {
+    const [, name] = /dist\/agent\/(\S+)/.exec(line) ?? [];
+    if (name !== undefined) made.push(name);
+  });
+  packaging.ended.then(
+    ({ code, how }) => {
+      if (code === 0 && made.length > 0) say(`Hosts can download the agent now: ${made.join(', ')}`);
+      if (code !== 0 && how !== 'SIGTERM') say(`The agent's packages could not be made (${how}); see ${logFile}`);
+    },
+    (error: unknown) => say(`The agent's packages could not be made: ${String(error)}`),
+  );
+  return packaging;
+}
+
 async function main(): Promise<number> {
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
@@ -66,6 +91,7 @@ async function main(): Promise<number> {
     ...(options.dev ? { apiFlags: ['--watch'] } : {}),
   });
   const front = options.dev ? startVite(farm) : undefined;
+  let packaging: ManagedProcess | undefined;
   try {
     let code = 0;
     if (options['no-agent']) say('No agent yet: open the address below, Agents, Enrol an agent.');
@@ -78,6 +104,7 @@ async function main(): Promise<number> {
     say(`The farm is at ${farm.url}`);
     if (front)
       say(`The UI from its sources is at ${front.url}, and follows them; the API starts again when its own change.`);
+    if (!options.dev) packaging = makePackages();
     const loginUrl = front === undefined ? farm.loginUrl : farm.loginUrl.replace(farm.url, front.url);
     say(
       `Open ${loginUrl} to log in. \`npx loam ls\` works here as it is. Ctrl-C stops everything; data stays in ${dataDirectory}`,
@@ -86,6 +113,7 @@ async function main(): Promise<number> {
     return code;
   } finally {
     say('Stopping …');
+    await packaging?.stop();
     await front?.vite.stop();
     await farm.stop();
   }

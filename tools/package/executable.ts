@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
@@ -14,11 +23,14 @@ const sentinelFuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 /** What stack traces name. */
 const scriptName = 'loam-agent.cjs';
 
+const workPrefix = '.making-';
+
 /** Makes one executable of the script: Node, the script and the native parts in one file. */
 export async function makeExecutable(script: string, platform: PackagePlatform, directory: string): Promise<string> {
   const maker = path.join(await npmPackage(makerNode()), 'bin/node');
   const base = path.join(await npmPackage(platform.node), platform.nodePath);
-  const work = mkdtempSync(path.join(directory, '.making-'));
+  removeLeftovers(directory);
+  const work = mkdtempSync(path.join(directory, `${workPrefix}${process.pid}-`));
   try {
     const assets: Record<string, string> = {};
     for (const { name, from, path: inside } of platform.assets)
@@ -39,6 +51,23 @@ export async function makeExecutable(script: string, platform: PackagePlatform, 
     return finished;
   } finally {
     rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Of processes that were killed. */
+function removeLeftovers(directory: string): void {
+  for (const name of readdirSync(directory).filter((entry) => entry.startsWith(workPrefix))) {
+    if (!isRunning(Number.parseInt(name.slice(workPrefix.length), 10)))
+      rmSync(path.join(directory, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }
 

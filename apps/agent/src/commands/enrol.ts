@@ -5,6 +5,7 @@ import { isLoamError, LoamError } from '@loam/base';
 import { createClient } from '@loam/contracts';
 
 import { makeStateDirectory, readFarmConfig, writeFarmConfig } from '../config.ts';
+import { defaultServiceName, openHostEvents } from '../service/host-events.ts';
 import { pickWindowsSettings, readWindowsSettings, type WindowsSettings } from '../windows-settings.ts';
 import { parseSlots } from './options.ts';
 
@@ -38,6 +39,8 @@ export async function enrol(options: EnrolOptions): Promise<number> {
   const client = createClient({ url });
   const { agentId, credential, pool } = await client.enrol({ token, name, slots });
   const file = writeFarmConfig(stateDirectory, { url, agentId, credential, name, pool, slots, windows });
+  const events = await openHostEvents(defaultServiceName);
+  events.report('enrolled', `This host is the agent ${name} (${agentId}) in the pool ${pool} of ${url}.`);
   process.stdout.write(
     options.json
       ? `${JSON.stringify({ agentId, name, pool, slots, url })}\n`

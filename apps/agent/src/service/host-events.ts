@@ -1,3 +1,6 @@
+/** Of the service, and of the source in the event log, unless somebody says otherwise. */
+export const defaultServiceName = 'loam-agent';
+
 /** What an operator's monitoring may want to know of. */
 export type HostEvent = 'started' | 'stopped' | 'enrolled' | 'quarantined' | 'failed';
 

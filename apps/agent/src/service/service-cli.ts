@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 
 import { defaultStateDirectory } from '../config.ts';
+import { defaultServiceName } from './host-events.ts';
 import type { ServiceRunOptions } from './run-service.ts';
 import type { ServiceInstallOptions, ServiceOptions } from './service-command.ts';
 
@@ -11,7 +12,7 @@ export function addServiceCommands(program: Command, done: (code: number) => voi
     service
       .command(verb)
       .description(description)
-      .option('--name <service>', 'of the service, when a host has several', 'loam-agent')
+      .option('--name <service>', 'of the service, when a host has several', defaultServiceName)
       .option('--json', 'print JSON');
   /** What `run` takes; install writes down what is given here, and nothing from the environment. */
   const withRunOptions = (parent: Command): Command =>

@@ -1,3 +1,4 @@
+import { defaultServiceName } from '../host-events.ts';
 import type { ServiceDefinition } from '../service-manager.ts';
 import { windowsCommandLine } from './command-line.ts';
 
@@ -39,7 +40,7 @@ export function serviceConfiguration(
   dependsOn: readonly string[],
 ): ServiceConfiguration {
   return {
-    displayName: definition.name === 'loam-agent' ? 'Loam build agent' : `Loam build agent (${definition.name})`,
+    displayName: definition.name === defaultServiceName ? 'Loam build agent' : `Loam build agent (${definition.name})`,
     type: ownProcess,
     start: autoStart,
     errorControl: errorNormal,
