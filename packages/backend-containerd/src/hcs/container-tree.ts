@@ -1,6 +1,7 @@
 import type { Owner, ResolvedPath, TreeEntry, TreeReader, User } from '@loam/backend';
 import { isLoamError, LoamError } from '@loam/base';
 
+import { followLinks, joinPath, splitPath } from '../tree/follow-links.ts';
 import { readTar, type ReadTarEntry } from '../tar/tar-reader.ts';
 import type { OutputSpool } from './output-spool.ts';
 import { windowsUser } from './windows-spec.ts';
@@ -20,7 +21,6 @@ export interface ToolRun {
 
 /** Where Windows Server 2019 and newer have it, Nano Server included (unverified: see docs/windows-verification.md). */
 const tarProgram = 'C:\\Windows\\System32\\tar.exe';
-const maxLinks = 40;
 
 /**
  * Reads a snapshot of Windows, which nobody but a container can mount (reference §3.3): `tar.exe` of the image writes to
@@ -37,38 +37,22 @@ export class ContainerTree implements TreeReader {
   }
 
   async resolve(path: string): Promise<ResolvedPath> {
-    const pending = split(path).toReversed();
-    const done: string[] = [];
-    let links = 0;
-    let missing = false;
-    for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
-      if (part === '..') {
-        done.pop();
-        missing = false;
-        continue;
-      }
-      done.push(part);
-      if (missing) continue;
-      const entry = await this.#entry(done, pending);
-      if (entry === undefined) missing = true;
-      if (entry?.kind !== 'symlink') continue;
-      if (++links > maxLinks) return { path: split(path).join('/'), entry: undefined };
-      done.pop();
-      const target = entry.target.replaceAll('\\', '/');
-      if (/^(?:[A-Za-z]:)?\//.test(target)) done.length = 0;
-      pending.push(...split(target.replace(/^[A-Za-z]:/, '')).toReversed());
-    }
-    const resolved = done.join('/');
-    return { path: resolved, entry: missing ? undefined : this.#known.get(resolved) };
+    const found = await followLinks(path, async (at, ahead) => {
+      const entry = await this.#entry(at, ahead);
+      if (entry === undefined) return 'nothing';
+      if (entry.kind !== 'symlink') return 'something';
+      return { linkTo: entry.target.replaceAll('\\', '/').replace(/^[A-Za-z]:/, '') };
+    });
+    return { path: found.path, entry: found.exists ? this.#known.get(found.path) : undefined };
   }
 
   async *walk(path: string): AsyncIterable<TreeEntry> {
-    const start = split(path);
+    const start = splitPath(path);
     if (start.includes('..')) throw new Error('walk takes a path without ..');
     const parent = await this.resolve(start.slice(0, -1).join('/'));
     if (start.length > 0 && parent.entry?.kind !== 'directory') return;
     const name = start.at(-1);
-    const at = name === undefined ? '' : join(parent.path, name);
+    const at = name === undefined ? '' : joinPath(parent.path, name);
     await this.#look([at]);
     if (this.#known.get(at) === undefined) return;
     const run = await this.#tar(['-cf', '-', '-C', 'C:\\', `./${at}`]);
@@ -86,14 +70,12 @@ export class ContainerTree implements TreeReader {
     return this.#tools.close();
   }
 
-  /** What is at `done`. All that may be asked for next on the way through `pending` is looked up along with it. */
-  async #entry(done: readonly string[], pending: readonly string[]): Promise<TreeEntry | undefined> {
-    const path = done.join('/');
+  /** What is at a path. All that may be asked for next on the way through `ahead` is looked up along with it. */
+  async #entry(path: string, ahead: readonly string[]): Promise<TreeEntry | undefined> {
     if (!this.#known.has(path)) {
-      const ahead = pending.toReversed();
       const stop = ahead.indexOf('..');
       const sure = stop === -1 ? ahead : ahead.slice(0, stop);
-      await this.#look([path, ...sure.map((_, index) => join(path, sure.slice(0, index + 1).join('/')))]);
+      await this.#look([path, ...sure.map((_, index) => joinPath(path, sure.slice(0, index + 1).join('/')))]);
     }
     return this.#known.get(path);
   }
@@ -134,7 +116,7 @@ const rootEntry: TreeEntry = { kind: 'directory', path: '', uid: 0, gid: 0, mode
 
 function toTreeEntry(entry: ReadTarEntry, output: OutputSpool): TreeEntry {
   const { sizeBytes, contentOffset, mode } = entry;
-  const base = { path: split(entry.path).join('/'), uid: 0, gid: 0, mode, mtimeMs: entry.mtimeSeconds * 1000 };
+  const base = { path: splitPath(entry.path).join('/'), uid: 0, gid: 0, mode, mtimeMs: entry.mtimeSeconds * 1000 };
   switch (entry.type) {
     case 'directory':
       return { ...base, kind: 'directory' };
@@ -143,7 +125,7 @@ function toTreeEntry(entry: ReadTarEntry, output: OutputSpool): TreeEntry {
     case 'symlink':
       return { ...base, kind: 'symlink', target: entry.linkPath };
     case 'hardlink':
-      return { ...base, kind: 'hardlink', target: split(entry.linkPath).join('/') };
+      return { ...base, kind: 'hardlink', target: splitPath(entry.linkPath).join('/') };
     case 'other':
       throw unreadable(`"${base.path}" is neither a file, a directory nor a link`);
   }
@@ -152,12 +134,4 @@ function toTreeEntry(entry: ReadTarEntry, output: OutputSpool): TreeEntry {
 function unreadable(reason: string, cause?: unknown): LoamError {
   const text = reason.trim().split(/\r?\n/)[0] ?? '';
   return LoamError.of('backend.tree-unreadable', { reason: text }, { internal: reason, ...(cause ? { cause } : {}) });
-}
-
-function split(path: string): string[] {
-  return path.split('/').filter((part) => part !== '' && part !== '.');
-}
-
-function join(directory: string, name: string): string {
-  return directory === '' ? name : `${directory}/${name}`;
 }

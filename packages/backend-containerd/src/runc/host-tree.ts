@@ -5,10 +5,9 @@ import type { BigIntStats } from 'node:fs';
 import { LoamError } from '@loam/base';
 import type { Owner, ResolvedPath, TreeEntry, TreeReader, User } from '@loam/backend';
 
+import { followLinks, joinPath, splitPath } from '../tree/follow-links.ts';
 import { resolveUser, type UserFiles } from './passwd.ts';
 
-/** As Linux has it; beyond that a path leads nowhere. */
-const maxLinks = 40;
 const maxUserFileBytes = 4 << 20;
 
 /** Reads a file tree that is mounted, or lies, at a host directory and does not change. `close` is the caller's to add. */
@@ -20,40 +19,23 @@ export class HostTree implements Omit<TreeReader, 'close'> {
   }
 
   async resolve(path: string): Promise<ResolvedPath> {
-    const pending = split(path).toReversed();
-    const done: string[] = [];
-    let links = 0;
-    let missing = false;
-    for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
-      if (part === '..') {
-        done.pop();
-        missing = false;
-        continue;
-      }
-      done.push(part);
-      if (missing) continue;
-      const stats = await this.#lstat(done.join('/'));
-      if (stats === undefined) missing = true;
-      if (stats?.isSymbolicLink() !== true) continue;
-      if (++links > maxLinks) return { path: split(path).join('/'), entry: undefined };
-      const target = await readlink(this.#host(done.join('/')));
-      done.pop();
-      if (target.startsWith('/')) done.length = 0;
-      pending.push(...split(target).toReversed());
-    }
-    const resolved = done.join('/');
-    const stats = await this.#lstat(resolved);
-    return { path: resolved, entry: stats && (await this.#entry(resolved, stats)) };
+    const found = await followLinks(path, async (at) => {
+      const stats = await this.#lstat(at);
+      if (stats === undefined) return 'nothing';
+      return stats.isSymbolicLink() ? { linkTo: await readlink(this.#host(at)) } : 'something';
+    });
+    const stats = found.exists ? await this.#lstat(found.path) : undefined;
+    return { path: found.path, entry: stats && (await this.#entry(found.path, stats)) };
   }
 
   async *walk(path: string): AsyncIterable<TreeEntry> {
-    const start = split(path);
+    const start = splitPath(path);
     if (start.includes('..')) throw new Error('walk takes a path without ..');
     // Only the last component may be a link: an earlier one would lead out of the tree that was asked for.
     const parent = await this.resolve(start.slice(0, -1).join('/'));
     if (start.length > 0 && parent.entry?.kind !== 'directory') return;
     const name = start.at(-1);
-    const at = name === undefined ? '' : join(parent.path, name);
+    const at = name === undefined ? '' : joinPath(parent.path, name);
     yield* this.#walk(at, new Map());
   }
 
@@ -90,7 +72,7 @@ export class HostTree implements Omit<TreeReader, 'close'> {
     if (!stats.isDirectory() && stats.nlink > 1n) seen.set(identity, path);
     yield await this.#entry(path, stats);
     if (!stats.isDirectory()) return;
-    for (const name of await this.#names(path)) yield* this.#walk(join(path, name), seen);
+    for (const name of await this.#names(path)) yield* this.#walk(joinPath(path, name), seen);
   }
 
   async #names(path: string): Promise<string[]> {
@@ -142,14 +124,6 @@ function common(
 ): { path: string; uid: number; gid: number; mode: number; mtimeMs: number } {
   const { uid, gid, mode, mtimeMs } = stats;
   return { path, uid: Number(uid), gid: Number(gid), mode: Number(mode & 0o7777n), mtimeMs: Number(mtimeMs) };
-}
-
-function split(path: string): string[] {
-  return path.split('/').filter((part) => part !== '' && part !== '.');
-}
-
-function join(directory: string, name: string): string {
-  return directory === '' ? name : `${directory}/${name}`;
 }
 
 /** Linux's device numbers as glibc's gnu_dev_major and gnu_dev_minor read them. */
