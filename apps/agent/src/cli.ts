@@ -118,8 +118,13 @@ function createProgram(done: (code: number) => void): Command {
       done(await doctor(options));
     });
 
-  onHost(program, 'healthcheck', 'a tiny real build, phase by phase')
-    .option('--image <name>', "base image (default: one made of this machine's busybox)")
+  onHost(program, 'healthcheck', 'one process on one base image, from the registry to a snapshot, each phase timed')
+    .option(
+      '--image <name>',
+      "base image (default: on Windows the Nano Server for the host's build, on Linux one made of this machine's busybox)",
+    )
+    .option('--network <kind>', 'give the process a network: none, host, nat', 'none')
+    .option('--refresh', 'look the tag of the image up again')
     .option('--json', 'print JSON')
     .action(async (options: HealthcheckOptions) => {
       const { healthcheck } = await import('./commands/healthcheck.ts');

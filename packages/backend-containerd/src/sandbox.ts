@@ -92,9 +92,11 @@ export class ContainerdSandbox implements Sandbox {
       );
       const { stdin, stdout, stderr } = host.stdio;
       await client.tasks.create({ containerId: id, rootfs, stdout, stderr, ...(stdin === undefined ? {} : { stdin }) });
+      io.onPhase?.('created');
       taskMade = true;
       termination.watch();
       await this.#start(id);
+      io.onPhase?.('started');
       // Not before: it would take the processor from the start.
       place.arrived();
       let inputFailure: { error: unknown } | undefined;
@@ -103,6 +105,7 @@ export class ContainerdSandbox implements Sandbox {
         termination.stop();
       });
       const { exitStatus } = await termination.exit();
+      io.onPhase?.('exited');
       isOver = true;
       if (inputFailure !== undefined) throw (inputFailure as { error: unknown }).error;
       await this.#outputEnd(host);

@@ -56,6 +56,8 @@ export interface RunIo {
   readonly onOutput: (stream: OutputStream, bytes: Uint8Array) => void;
   /** Fed to standard input, then end of file. Without it standard input is empty. */
   readonly stdin?: AsyncIterable<Uint8Array>;
+  /** How far the run has come, for who measures it; from back ends that know. */
+  readonly onPhase?: (reached: 'created' | 'started' | 'exited') => void;
 }
 
 /** How a process ended. All its output has been delivered by then, and nothing of it runs any more. */

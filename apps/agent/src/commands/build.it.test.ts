@@ -138,10 +138,16 @@ test('a second process on the same state is refused and told who holds it', asyn
 test('healthcheck goes through its phases', async () => {
   const { code, stdout } = await install.run('healthcheck', '--json');
   const { ok, phases } = JSON.parse(stdout) as { ok: boolean; phases: { name: string }[] };
-  expect([code, ok, phases.map((phase) => phase.name)]).toEqual([
-    0,
-    true,
-    ['containerd', 'base image', 'build', 'cache hit', 'clean-up'],
+  const names = 'connect,resolve,pull,prepare,create,start,first output,exit,commit,remove';
+  expect([code, ok, phases.map((phase) => phase.name).join()]).toEqual([0, true, names]);
+  expect(await install.leftovers()).toEqual([]);
+});
+
+test('healthcheck names the phase that fails, and what to do', async () => {
+  const { code, stdout } = await install.run('healthcheck', '--image', 'loam.local/none:latest');
+  expect([code, stdout]).toEqual([
+    1,
+    expect.stringMatching(/^connect +ok.*\nresolve +failed.*\n {2}There is no image/),
   ]);
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { choosePlatform } from '../fetcher/platform-match.ts';
-import { describeHost, isolationFor, rankWindowsVersion } from './os-match.ts';
+import { baseImageTag, describeHost, isolationFor, rankWindowsVersion } from './os-match.ts';
 
 describe('which image runs on which host (§11.2 #14)', () => {
   it.each([
@@ -63,6 +63,19 @@ describe('the choice from an index', () => {
     expect(choose('10.0.20348', 'process-or-hyperv', '10.0.17763.1')).toBe('2019');
     expect(choose('10.0.25000', 'process-or-hyperv')).toBe('2022');
   });
+});
+
+it.each([
+  ['10.0.17763', 'ltsc2019'],
+  ['10.0.20348', 'ltsc2022'],
+  // The annual build has no long-term image of its own, and runs that of the build below it.
+  ['10.0.25398', 'ltsc2022'],
+  ['10.0.26100', 'ltsc2025'],
+  ['10.0.26200', 'ltsc2025'],
+  ['10.0.19045', undefined],
+  ['no version', undefined],
+])('§7.3: the base image that fits host %s is %s', (host, tag) => {
+  expect(baseImageTag(host, 'process')).toBe(tag);
 });
 
 it('a refusal names what would fit', () => {

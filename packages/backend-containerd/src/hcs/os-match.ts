@@ -61,6 +61,13 @@ export function rankWindowsVersion(host: string, policy: IsolationPolicy): OsVer
   };
 }
 
+/** The tag of Microsoft's base images for the newest long-term build that fits a host; undefined when none does. */
+export function baseImageTag(host: string, policy: IsolationPolicy): string | undefined {
+  const majorMinor = parseOsVersion(host)?.majorMinor ?? '';
+  const lasting = tags.filter(([, tag]) => tag.startsWith('ltsc'));
+  return lasting.findLast(([build]) => isolationFor(`${majorMinor}.${build}`, host, policy) !== undefined)?.[1];
+}
+
 /** The host and what would fit it, for a refusal. */
 export function describeHost(host: string, policy: IsolationPolicy): string {
   const own = parseOsVersion(host);
