@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-it('kill -9 of an agent whose step writes without end: the next life removes everything, at once', async () => {
+it('vectors (4): kill -9 of an agent whose step writes without end: the next life removes everything, at once', async () => {
   const test = await openTestBackend(server);
   const base = await busyboxBase(test);
   await test.backend.settled();

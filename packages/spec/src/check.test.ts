@@ -60,7 +60,7 @@ describe('warnings', () => {
   });
 });
 
-test('a diagnostic is shown with its line and a marker', () => {
+test('vectors (7): a diagnostic is shown with its line and a marker', () => {
   const text = '((from x)\n (rum (shell y)))';
   const [diagnostic] = checkSpec(text).diagnostics;
   expect(diagnostic && formatDiagnostic(diagnostic, text, 'a.spec')).toBe(

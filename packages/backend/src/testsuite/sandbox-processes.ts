@@ -53,7 +53,7 @@ export function processTests(open: () => Promise<SandboxHarness>): void {
     );
   });
 
-  it('standard input is what is given, and empty otherwise', async () => {
+  it('§0 rule 7: standard input is what is given, and empty otherwise', async () => {
     const harness = await open();
     const big = 'input\n'.repeat(50_000);
     expect((await run(harness, 'cat', { stdin: 'hello' })).stdout).toBe('hello');

@@ -99,7 +99,7 @@ export function cacheTests(open: () => Promise<StoreHarness>): void {
     await Promise.all(later.map((mount) => mount.release()));
   });
 
-  it('a cache in use is not removed; otherwise it is, and removing what is not there succeeds', async () => {
+  it('vectors (5): a cache in use is not removed; otherwise it is, and removing what is not there succeeds', async () => {
     const { store, hostFiles } = await open();
     const mount = await store.acquireCache(request('shared'), never);
     await hostFiles.write(`${mount.directory}/file`, 'x'.repeat(5000));

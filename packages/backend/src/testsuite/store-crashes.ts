@@ -4,7 +4,7 @@ import type { StoreHarness } from './harness.ts';
 import { file, layer, stream, textOf } from './support.ts';
 
 export function crashTests(open: () => Promise<StoreHarness>): void {
-  it('reconcile removes what a crash left, keeps what was finished, and touches nothing that is not ours', async () => {
+  it('vectors (6): reconcile removes what a crash left, keeps what was finished, and touches nothing that is not ours', async () => {
     const { store, crash, plantForeign, leftovers, hostFiles } = await open();
     const base = await layer(store, null, [file('a', 'finished')]);
     const foreign = await plantForeign();

@@ -203,7 +203,7 @@ export function layerTests(open: () => Promise<StoreHarness>): void {
     expect(await textOf(store, name, 'd/two')).toBe('2');
   });
 
-  it('content that throws or has another length fails the layer, and the cause comes out', async () => {
+  it('vectors (4): content that throws or has another length fails the layer, and the cause comes out', async () => {
     const { store } = await open();
     const lease = await store.lease('conformance');
     const broken: TreeEntry = { ...file('a', 'text'), open: () => failing() } as TreeEntry;
@@ -219,7 +219,7 @@ export function layerTests(open: () => Promise<StoreHarness>): void {
     await lease.release();
   });
 
-  it('an aborted layer ends with general.cancelled and leaves nothing after abandon', async () => {
+  it('vectors (4): an aborted layer ends with general.cancelled and leaves nothing after abandon', async () => {
     const { store } = await open();
     const lease = await store.lease('conformance');
     const working = await store.prepare(null, 'layer', lease);
