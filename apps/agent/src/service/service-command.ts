@@ -4,7 +4,7 @@ import { isSea } from 'node:sea';
 
 import { LoamError, systemClock } from '@loam/base';
 
-import { parseDuration, parseSlots } from '../commands/options.ts';
+import { parseDuration, parseSlots } from '../quantities.ts';
 import { makeStateDirectory } from '../config.ts';
 import { protectDirectory } from '../protect-directory.ts';
 import type { ServiceManager, ServiceState } from './service-manager.ts';

@@ -11,8 +11,8 @@ describe('what the service manager is told', () => {
       { state: 'startPending', checkpoint: 3, waitHintMs: 10_000 } as const,
       '10000000 02000000 00000000 00000000 00000000 03000000 10270000',
     ],
-    // Stop, shutdown and preshutdown are accepted only while it runs.
-    [{ state: 'running' } as const, '10000000 04000000 05010000 00000000 00000000 00000000 00000000'],
+    // Stop and preshutdown are accepted, and only while it runs.
+    [{ state: 'running' } as const, '10000000 04000000 01010000 00000000 00000000 00000000 00000000'],
     [{ state: 'stopped', exitCode: 0 } as const, '10000000 01000000 00000000 00000000 00000000 00000000 00000000'],
     // 1066: the code beside it is ours, and the recovery rules apply.
     [{ state: 'stopped', exitCode: 1 } as const, '10000000 01000000 00000000 2a040000 01000000 00000000 00000000'],

@@ -3,7 +3,7 @@ import type { ServiceState } from '../service-manager.ts';
 /** Numbers of winsvc.h (Microsoft, "SERVICE_STATUS structure"). */
 export const states = { stopped: 1, startPending: 2, stopPending: 3, running: 4 } as const;
 const ownProcess = 0x10;
-const accepts = { stop: 0x1, shutdown: 0x4, preshutdown: 0x100 };
+const accepts = { stop: 0x1, preshutdown: 0x100 };
 /** Means that the service's own code says why (winerror.h, ERROR_SERVICE_SPECIFIC_ERROR). */
 const serviceSpecificError = 1066;
 const neverStarted = 1077;
@@ -21,7 +21,8 @@ export interface ReportedStatus {
 /** A SERVICE_STATUS: seven numbers of 32 bits. */
 export function serviceStatusBytes(status: ReportedStatus): Buffer {
   const exitCode = status.exitCode ?? 0;
-  const controls = status.state === 'running' ? accepts.stop | accepts.shutdown | accepts.preshutdown : 0;
+  // Who is told before a shutdown is not told of the shutdown (Microsoft, "LPHANDLER_FUNCTION_EX").
+  const controls = status.state === 'running' ? accepts.stop | accepts.preshutdown : 0;
   return Buffer.from(
     Uint32Array.of(
       ownProcess,
