@@ -1,7 +1,7 @@
 import type { HcsOptions } from '@loam/backend-containerd';
 import { LoamError } from '@loam/base';
 
-import { parseCpus, parseMemory } from './commands/options.ts';
+import { parseCpus, parseMemory } from './quantities.ts';
 
 /** What an operator may say about a Windows host, as written: on the command line, in the environment, or kept by `enrol`. */
 export interface WindowsSettings {

@@ -5,17 +5,10 @@ import { jsonPrinter, quietPrinter, textPrinter, type BuildPrinter } from '../ou
 import { styleFor, wantsColour } from '../output/style.ts';
 import { printError } from '../output/print-error.ts';
 import { projectContext } from '../project-context.ts';
+import { parseCpus, parseDuration, parseMemory } from '../quantities.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { interruptSignal } from './interrupt.ts';
-import {
-  hostOptions,
-  parseCpus,
-  parseDuration,
-  parseMemory,
-  readSecret,
-  readSpec,
-  type CommonOptions,
-} from './options.ts';
+import { hostOptions, readSecret, readSpec, type CommonOptions } from './options.ts';
 
 export interface BuildOptions extends CommonOptions {
   readonly file: string;

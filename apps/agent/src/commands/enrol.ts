@@ -6,8 +6,8 @@ import { createClient } from '@loam/contracts';
 
 import { makeStateDirectory, readFarmConfig, writeFarmConfig } from '../config.ts';
 import { defaultServiceName, openHostEvents } from '../service/host-events.ts';
+import { parseSlots } from '../quantities.ts';
 import { pickWindowsSettings, readWindowsSettings, type WindowsSettings } from '../windows-settings.ts';
-import { parseSlots } from './options.ts';
 
 export interface EnrolOptions extends WindowsSettings {
   readonly state: string;

@@ -2,7 +2,8 @@ import { LoamError } from '@loam/base';
 import { expect, test } from 'vitest';
 
 import { exitCodeOf } from './exit-code.ts';
-import { parseCpus, parseDuration, parseMemory, parseSlots, readSecret } from './options.ts';
+import { parseCpus, parseDuration, parseMemory, parseSlots } from '../quantities.ts';
+import { readSecret } from './options.ts';
 
 test('sizes, times and counts are read as people write them', () => {
   expect(['1048576', '512M', '2G', '1.5g', '64KiB'].map((each) => parseMemory(each))).toEqual([

@@ -5,7 +5,8 @@ import { pino } from 'pino';
 import { readFarmConfig } from '../config.ts';
 import { startDaemon } from '../daemon.ts';
 import type { Log } from '../log.ts';
-import { hostOptions, parseDuration, parseSlots, type CommonOptions } from './options.ts';
+import { parseDuration, parseSlots } from '../quantities.ts';
+import { hostOptions, type CommonOptions } from './options.ts';
 
 export interface RunOptions extends CommonOptions {
   readonly slots?: string;
