@@ -1,5 +1,6 @@
 import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import { containersProto, diffProto, snapshotsProto, tasksProto } from '@loam/containerd/proto';
+import { localEndpoint } from '@loam/containerd/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { Recording } from './recording.ts';
@@ -220,7 +221,8 @@ describe('the recording of the model', () => {
       runtime: { name: 'io.containerd.runhcs.v1' },
       spec: specOf('x'),
     });
-    const paths = { stdout: `${world.directory}/none`, stderr: `${world.directory}/none` };
+    const nowhere = localEndpoint(`${world.directory}/none`);
+    const paths = { stdout: nowhere, stderr: nowhere };
     await world.client.tasks.create({ containerId: 'early', rootfs, ...paths }).catch(() => undefined);
     expect(brokenRules(world.model.recording)).toEqual([expect.stringMatching(/^rule 5: /)]);
   });

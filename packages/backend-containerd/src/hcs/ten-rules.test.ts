@@ -2,6 +2,7 @@ import type { SnapshotName } from '@loam/backend';
 import { brokenRules, recordedRuns, runProgram, type Program } from '@loam/containerd-model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { openModelBackend } from '../testing/model-backend.ts';
 import { nano, openModelEngine, type ModelEngine } from '../testing/model-engine.ts';
 
 // The ten rules of the reference's §0, kept by engine and back end as a whole: one story with everything that a rule speaks
@@ -57,14 +58,18 @@ it('§0 rules 1 to 10: a story of everything breaks none', async () => {
 
 describe('§0 rule 8: what is removed', () => {
   it('is on the disk until the collector is asked, and the back end asks', async () => {
-    const { backend, model } = opened.test;
-    const before = model.snapshotDirectories();
+    // A collector that comes by itself only after many writes.
+    const test = await openModelBackend({ model: { mutationThreshold: 1000 } });
+    const { backend, model } = test;
     const lease = await backend.store.lease('test');
     const working = await backend.store.prepare(null, 'layer', lease);
     await backend.store.commit(working, 'to-go' as SnapshotName, {});
     await lease.release();
+    const before = model.snapshotDirectories();
     await backend.store.remove('to-go' as SnapshotName);
-    await backend.settled();
     expect(model.snapshotDirectories()).toEqual(before);
+    await backend.settled();
+    expect(model.snapshotDirectories()).toEqual([]);
+    await test.close();
   });
 });

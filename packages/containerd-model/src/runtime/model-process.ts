@@ -118,6 +118,12 @@ export class ModelProcess {
         if (!this.#terminated.signal.aborted) this.#write('stderr', `the model's program failed: ${String(error)}\r\n`);
       }
     }
+    // It could not have written all of its output, and ended, before most of that was taken.
+    const { stdout, stderr } = this.io;
+    if (!this.#terminated.signal.aborted) {
+      const ended = new Promise((resolve) => this.#terminated.signal.addEventListener('abort', resolve));
+      await Promise.race([Promise.all([stdout.taken(), stderr.taken()]), ended]);
+    }
     this.#end(this.#forced ?? code >>> 0);
   }
 

@@ -8,6 +8,12 @@ import { fail } from '../grpc-codes.ts';
 /** `CopyAfterExitTimeout` (reference §5.2). */
 const drainAfterExitMs = 1_000;
 const firstRedialMs = 200;
+/**
+ * What a process may have written that nobody has taken yet, before its next write waits. Real pipes hold less; so much
+ * shows what is lost at the exit (§5.2), and no more is asked of a second than a busy machine can do.
+ */
+const capacityBytes = 1 << 20;
+const pieceBytes = 1 << 16;
 
 export interface PipePaths {
   readonly stdin: string;
@@ -43,6 +49,7 @@ export class OutputRelay {
   /** What was not through when the relay was cut. */
   lostBytes = 0;
   #pumping: Promise<void> = Promise.resolve();
+  #progressed: () => void = () => undefined;
 
   /** `retryMs`: for how long a broken pipe is dialled again; 0 is for ever. */
   constructor(path: string, socket: net.Socket | undefined, clock: Clock, retryMs: number) {
@@ -55,8 +62,16 @@ export class OutputRelay {
 
   write(bytes: Uint8Array): void {
     if (this.#isCut || this.#socket === undefined || bytes.length === 0) return;
-    this.#pending.push(bytes.slice());
-    if (this.#pending.length === 1) this.#pumping = this.#pump();
+    const isIdle = this.#pending.length === 0;
+    for (let at = 0; at < bytes.length; at += pieceBytes) this.#pending.push(bytes.slice(at, at + pieceBytes));
+    if (isIdle) this.#pumping = this.#pump();
+  }
+
+  /** Resolves when a process that has written all this could have come to its end. */
+  async taken(): Promise<void> {
+    while (!this.#isCut && this.#pendingBytes() > capacityBytes) {
+      await new Promise<void>((resolve) => (this.#progressed = resolve));
+    }
   }
 
   /** After the exit: what is not through within a second is lost (reference §5.2). */
@@ -65,7 +80,7 @@ export class OutputRelay {
     const cutOff = sleep(this.#clock, drainAfterExitMs, stop.signal).catch(() => undefined);
     await Promise.race([this.#drained(), cutOff]);
     this.#isCut = true;
-    this.lostBytes = this.#pending.reduce((sum, bytes) => sum + bytes.length, 0);
+    this.lostBytes = this.#pendingBytes();
     stop.abort();
     const socket = this.#socket;
     if (socket === undefined) return;
@@ -80,6 +95,7 @@ export class OutputRelay {
 
   destroy(): void {
     this.#isCut = true;
+    this.#progressed();
     this.#socket?.destroy();
   }
 
@@ -95,7 +111,12 @@ export class OutputRelay {
         this.#pending = [];
         this.#socket = undefined;
       }
+      this.#progressed();
     }
+  }
+
+  #pendingBytes(): number {
+    return this.#pending.reduce((sum, bytes) => sum + bytes.length, 0);
   }
 
   #send(bytes: Uint8Array): Promise<boolean> {
