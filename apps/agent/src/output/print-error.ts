@@ -8,6 +8,8 @@ export function printError(error: unknown, json: boolean): void {
     return;
   }
   process.stderr.write(`loam-agent: ${known.message}\n  ${known.remedy}\n`);
+  // Who runs this program may see what the host says.
+  if (known.internal !== undefined) process.stderr.write(`  The host says: ${known.internal}\n`);
   // A bug: its stack is what a report needs.
   if (!isLoamError(error) && error instanceof Error) process.stderr.write(`${error.stack ?? error.message}\n`);
 }
