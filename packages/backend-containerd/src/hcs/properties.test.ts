@@ -50,6 +50,17 @@ function specOf(argv: readonly string[]): { process: object } {
   }) as { process: object };
 }
 
+/** What a check says at its end; nothing when all names are good. */
+function messageOf(check: NameCheck): string {
+  try {
+    check.finish();
+    return '';
+  } catch (error) {
+    if (!isLoamError(error, 'backend.names-unsupported')) throw error;
+    return error.message;
+  }
+}
+
 describe('names on NTFS', () => {
   // Microsoft, "Naming Files, Paths, and Namespaces", read once more and written down in another way.
   const reserved = [
@@ -101,17 +112,30 @@ describe('names on NTFS', () => {
         for (const text of names) check.accepts(`d/${text}`);
         const folded = names.map((text) => text.toUpperCase());
         const bad = names.filter((text, index) => isRefused(text) || folded.indexOf(text.toUpperCase()) < index);
-        let message = '';
-        try {
-          check.finish();
-        } catch (error) {
-          if (!isLoamError(error, 'backend.names-unsupported')) throw error;
-          ({ message } = error as Error);
-        }
+        const message = messageOf(check);
         expect(message === '').toBe(bad.length === 0);
         for (const text of bad) expect(message).toContain(`"d/${text}"`);
       }),
       { numRuns: 500 },
+    );
+  });
+
+  it('below a directory that is refused are named as well', () => {
+    const pairs = fc.uniqueArray(fc.tuple(name, name), {
+      maxLength: 8,
+      selector: ([directory]) => directory.toUpperCase(),
+    });
+    fc.assert(
+      fc.property(pairs, (paths) => {
+        const check = new NameCheck();
+        for (const pair of paths) check.accepts(pair.join('/'));
+        const bad = paths.flatMap(([directory, file]) => [
+          ...(isRefused(directory) ? [`"${directory}" (`] : []),
+          ...(isRefused(file) ? [`"${directory}/${file}" (`] : []),
+        ]);
+        const message = messageOf(check);
+        for (const text of bad) expect(message).toContain(text);
+      }),
     );
   });
 });
