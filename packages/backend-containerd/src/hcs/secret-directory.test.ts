@@ -16,7 +16,7 @@ beforeEach(async () => {
   commands = [];
   contents = [];
   secrets = new SecretDirectory(join(root, 'secrets'), async (program, args) => {
-    commands.push([program, ...args].join(' ').replaceAll(root, 'S:'));
+    commands.push([program, ...args].join(' ').replaceAll(root, 'S:').replaceAll('\\', '/'));
     contents.push(await readFile(args[0] ?? '', 'utf8').catch(() => '(directory)'));
   });
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { systemClock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
+import { localEndpoint } from '@loam/containerd/testing';
 
 import { createContainerdBackend, type ContainerdBackend } from '../backend.ts';
 import { createHcsDriver } from '../hcs/hcs-driver.ts';
@@ -33,7 +34,7 @@ export async function openSecondAgent(
     ...own,
     hostVersion: windowsPlatform.osVersion ?? '',
     hostProcessors: 4,
-    pipePrefix: join(directory, 'p-'),
+    pipePrefix: localEndpoint(join(directory, 'p-')),
     // No icacls here.
     runCommand: () => Promise.resolve(),
   });
