@@ -1,8 +1,19 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -73,6 +84,28 @@ describe('the agent as one file, on a host without Node', () => {
     expect(first.stdout).toContain('from the context');
     expect(first.code).toBe(0);
     expect((await agent(...build, '--json')).stdout).toContain('"hit"');
+  });
+
+  it('serves under a service manager: starts without its farm, ends in order at SIGTERM, leaves nothing running', async () => {
+    const state = path.join(home, 'served');
+    mkdirSync(state);
+    const farm = { url: 'http://127.0.0.1:9', agentId: 'agt_x', credential: 'c', name: 'x', pool: 'p', slots: 1 };
+    writeFileSync(path.join(state, 'config.json'), JSON.stringify(farm));
+    const child = spawn(executable, ['service', 'run', '--state', state], {
+      cwd: home,
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(child, 'exit');
+    const said: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { msg } = JSON.parse(line) as { msg: string };
+      said.push(msg);
+      if (msg === 'agent started') child.kill('SIGTERM');
+    }
+    expect(await ended).toEqual([0, null]);
+    expect(said.filter((text) => /agent started|^stopp/.test(text))).toEqual(['agent started', 'stopping', 'stopped']);
+    expect(existsSync(path.join(state, 'containerd', 'containerd.pid'))).toBe(false);
   });
 });
 

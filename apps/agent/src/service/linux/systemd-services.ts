@@ -113,7 +113,8 @@ function run(program: string, parameters: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
     execFile(program, [...parameters], { timeout: timeoutMs }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
-      resolve({ code, stdout, stderr: error !== null && stderr === '' ? error.message : stderr });
+      const isMissing = (error as NodeJS.ErrnoException | null)?.code === 'ENOENT';
+      resolve({ code, stdout, stderr: isMissing ? 'this host has no systemctl' : stderr });
     });
   });
 }
