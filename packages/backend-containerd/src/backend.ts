@@ -99,5 +99,5 @@ async function hostDriver(options: ContainerdBackendOptions): Promise<PlatformDr
     stateDirectory,
     hostDnsServers: getServers().filter((address) => isIPv4(address) && !address.startsWith('127.')),
   });
-  return createHcsDriver({ ...options, ...windows, ...(networks && { networks }) });
+  return createHcsDriver({ ...options, ...windows, networks });
 }

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 
+import { LoamError } from '@loam/base';
+
 import type { NetworkProvider } from '../networks.ts';
 import { WindowsCniNetworks } from './cni/windows-cni-networks.ts';
 import type { HcnApi } from './hcn/hcn-api.ts';
@@ -30,22 +32,36 @@ export interface WindowsNetworksOptions {
   readonly hostDnsServers: readonly string[];
 }
 
-/** The provider that the operator chose; undefined for none. */
-export function windowsNetworks(options: WindowsNetworksOptions): NetworkProvider | undefined {
+/** The provider that the operator chose. What another one left, chosen in an earlier life, is cleaned up along with it. */
+export function windowsNetworks(options: WindowsNetworksOptions): NetworkProvider {
   const { settings, openApi, agentId, randomUUID, stateDirectory, hostDnsServers } = options;
   const { provider = 'hcn', natNetwork, natSubnet, dnsServers = hostDnsServers } = settings;
   const common = { openApi, agentId, randomUUID, dnsServers, networkName: natNetwork, subnet: natSubnet };
-  switch (provider) {
-    case 'none':
-      return undefined;
-    case 'hcn':
-      return new HcnNetworks({ ...common, directory: join(stateDirectory, 'networks') });
-    case 'cni':
-      return new WindowsCniNetworks({
-        ...common,
-        directory: join(stateDirectory, 'cni'),
-        confDirectory: settings.cniConfDirectory,
-        binDirectory: settings.cniBinDirectory,
-      });
-  }
+  const providers = {
+    hcn: new HcnNetworks({ ...common, directory: join(stateDirectory, 'networks') }),
+    cni: new WindowsCniNetworks({
+      ...common,
+      directory: join(stateDirectory, 'cni'),
+      confDirectory: settings.cniConfDirectory,
+      binDirectory: settings.cniBinDirectory,
+    }),
+  };
+  const chosen = provider === 'none' ? undefined : providers[provider];
+  const all: readonly NetworkProvider[] = Object.values(providers);
+  return {
+    async connect(runId) {
+      if (chosen === undefined) throw LoamError.of('backend.network-unsupported', { network: 'nat' });
+      return chosen.connect(runId);
+    },
+    async reconcile() {
+      let removed = (await chosen?.reconcile()) ?? 0;
+      for (const each of all) {
+        if (each === chosen || (await each.list()).length === 0) continue;
+        // What undoes it may have been uninstalled with the choice; then it stays in the list of leftovers.
+        removed += await each.reconcile().catch(() => 0);
+      }
+      return removed;
+    },
+    list: async () => (await Promise.all(all.map((each) => each.list()))).flat(),
+  };
 }

@@ -90,7 +90,10 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
   }
 
   async function prepareRun({ id, group, request, mounts, io }: RunPreparation): Promise<HostRun> {
-    const { network } = request;
+    const { network, limits } = request;
+    if (limits.isolation === 'hyperv') {
+      throw LoamError.of('backend.isolation-refused', { isolation: limits.isolation, policy: 'process' });
+    }
     const homeIsSet = request.env.some(([name]) => name === 'HOME');
     const [host, user, nameBinds, taken] = await Promise.all([
       features,
