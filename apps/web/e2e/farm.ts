@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -18,6 +18,8 @@ export interface Farm {
   readonly url: string;
   readonly loginUrl: string;
   readonly token: string;
+  /** Gives the farm packages of the agent to give away, that are none, or takes them from it. */
+  offerPackages(platforms: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -26,12 +28,21 @@ export async function startFarm(): Promise<Farm> {
   const directory = await mkdtemp(join(tmpdir(), 'loam-web-'));
   const dist = join(directory, 'web');
   await build({ root: webDirectory, logLevel: 'error', build: { outDir: dist } });
+  const packages = join(directory, 'packages');
+  await mkdir(packages);
+  await writeFile(join(packages, 'stand-in'), 'x');
+  const offerPackages = async (platforms: readonly string[]): Promise<void> => {
+    const files = platforms.map((platform) => ({ platform, name: 'stand-in', size: 1, sha256: 'ab'.repeat(32) }));
+    await writeFile(join(packages, 'manifest.json'), JSON.stringify({ version: '0.0.0', files }));
+  };
+  await offerPackages(['linux-x64', 'windows-x64']);
   const api = spawn(process.execPath, [apiMain], {
     env: {
       ...process.env,
       LOAM_DATA: join(directory, 'data'),
       LOAM_LISTEN: '127.0.0.1:0',
       LOAM_WEB_DIST: dist,
+      LOAM_AGENT_PACKAGES: packages,
       LOAM_STARTER: '1',
       LOAM_LOG_LEVEL: 'error',
     },
@@ -43,7 +54,7 @@ export async function startFarm(): Promise<Farm> {
   };
   try {
     const ready = await readyLine(api);
-    return { url: ready.url, loginUrl: ready.loginUrl, token: ready.starterToken, stop };
+    return { url: ready.url, loginUrl: ready.loginUrl, token: ready.starterToken, offerPackages, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -97,15 +97,6 @@ describe('the web UI on a real API', () => {
     expect(await page.content()).not.toContain('hush');
   });
 
-  it('makes a one-time line to paste for a new agent', async () => {
-    await logIn();
-    await page.goto(`${farm.url}/agents`);
-    await page.getByRole('button', { name: 'Enrol an agent' }).first().click();
-    await page.getByRole('button', { name: 'Make a token' }).click();
-    await page.getByText(/Expires in/).waitFor();
-    expect(await page.locator('dialog code').first().textContent()).toContain(farm.url);
-  });
-
   it('keeps every page within a phone, in both themes, without a complaint of the browser', async () => {
     await logIn();
     await page.setViewportSize({ width: 390, height: 800 });

@@ -82,6 +82,23 @@ export function useAgentAction() {
   });
 }
 
+/** The agent's packages on this farm. Looked at again now and then: they may just be in the making. */
+export function useDownloads() {
+  return useQuery({ queryKey: ['downloads'], queryFn: api.downloads, refetchInterval: 5000 });
+}
+
+/** What became of an enrolment token, until its agent is online. */
+export function useEnrolmentToken(id: string, isValid: boolean) {
+  return useQuery({
+    queryKey: ['enrolment-token', id],
+    queryFn: () => api.enrolmentToken(id),
+    refetchInterval: ({ state: { data } }) => {
+      const isSettled = data?.agent?.state === 'online' || (data?.usedAt === null && !isValid);
+      return isSettled ? false : 1500;
+    },
+  });
+}
+
 export function useCacheGraph() {
   return useQuery({ queryKey: ['cache'], queryFn: () => api.cacheGraph({ limit: 20_000 }), staleTime: 5000 });
 }

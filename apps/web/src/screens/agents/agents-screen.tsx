@@ -33,7 +33,7 @@ export function AgentsScreen() {
             : `${online.length} of ${plural(list.length, 'agent')} online, ${plural(free, 'free slot')}`}
         </span>
         <button type="button" className="button primary" onClick={() => setEnrolling(true)}>
-          Enrol an agent
+          Add an agent
         </button>
       </div>
       {agents.error ? <ErrorNotice error={agents.error} retry={agents.refetch} /> : null}
@@ -42,11 +42,11 @@ export function AgentsScreen() {
         <div className="panel empty">
           <h2>No agents</h2>
           <p>
-            Builds wait until a host joins. Enrolling gives one line to paste on the host; it needs only an outbound
-            connection to this farm.
+            Builds wait until a host joins. You get one line to paste on it; the host needs only an outbound connection
+            to this farm.
           </p>
           <button type="button" className="button primary" onClick={() => setEnrolling(true)}>
-            Enrol an agent
+            Add an agent
           </button>
         </div>
       ) : null}
