@@ -18,6 +18,7 @@ export interface Verdict {
 export interface Check<F> {
   /** Stable: operators and tests name it. `room.thing`. */
   readonly id: string;
+  /** What it is about, not how it ought to be: it stands above good news and bad. */
   readonly title: string;
   /** Every platform unless given. */
   readonly only?: DoctorHost['os'];

@@ -16,7 +16,7 @@ const manyRestarts = 5;
 
 export const agentService = defineCheck<ServiceFacts>({
   id: 'agent.service',
-  title: 'The agent runs as a service',
+  title: 'Service of the agent',
   async gather(host) {
     const found = host.os === 'windows' ? await onWindows(host) : await onLinux(host);
     return { ...found, agent: host.agent.kind };

@@ -15,7 +15,7 @@ const problemMs = 5 * 60_000;
 
 export const clockSkew = defineCheck<SkewFacts>({
   id: 'clock.skew',
-  title: "The clock agrees with the farm's",
+  title: 'Clock',
   async gather(host) {
     const answer = await askFarm(`${host.farm().url}/healthz`, () => host.clock.now());
     if (isFailure(answer) || answer.date === null) return { skewMs: undefined, uncertaintyMs: 0 };

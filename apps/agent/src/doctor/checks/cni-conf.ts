@@ -31,7 +31,7 @@ export interface CniFacts {
  */
 export const cniConf = defineCheck<CniFacts>({
   id: 'network.cni',
-  title: 'The CNI configuration agrees with the NAT network',
+  title: 'CNI configuration',
   only: 'windows',
   async gather(host) {
     const { provider, cniConfDirectory = confDirectory } = host.windows.network ?? {};

@@ -9,7 +9,7 @@ const foreign = new Set(['default', 'moby', 'k8s.io', 'buildkit']);
  */
 export const containerdNamespace = defineCheck<string>({
   id: 'containerd.namespace',
-  title: "containerd's namespace has a usable name",
+  title: "containerd's namespace",
   gather: (host) => Promise.resolve(host.namespace),
   judge: judgeNamespace,
 });

@@ -15,7 +15,7 @@ const floors = { linux: [1, 6, 0], windows: [1, 7, 7] } as const;
 
 export const containerdReachable = defineCheck<ContainerdFacts>({
   id: 'containerd.reachable',
-  title: 'containerd answers and is new enough',
+  title: 'containerd',
   timeLimitMs: 45_000,
   async gather(host) {
     try {

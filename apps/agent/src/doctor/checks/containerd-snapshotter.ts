@@ -19,7 +19,7 @@ const needed = {
 /** A plugin with an initialisation error is there and unusable; the Windows one works on NTFS only (reference §1.4, §3.1). */
 export const containerdSnapshotter = defineCheck<PluginFacts>({
   id: 'containerd.snapshotter',
-  title: 'Snapshotter and differ work',
+  title: 'Snapshotter and differ',
   async gather(host) {
     const types = ['io.containerd.snapshotter.v1', 'io.containerd.differ.v1'];
     return (await host.containerd()).plugins(types.map((type) => `type==${type}`));

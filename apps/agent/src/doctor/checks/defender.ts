@@ -29,7 +29,7 @@ const script = [
 /** Snapshots are scanned file by file otherwise, and scanners hold disks of layers (reference §9.5, §10 #13–#15). */
 export const defenderExclusions = defineCheck<DefenderFacts>({
   id: 'windows.defender',
-  title: 'Antivirus leaves snapshots alone',
+  title: 'Antivirus',
   only: 'windows',
   timeLimitMs: 40_000,
   async gather(host) {

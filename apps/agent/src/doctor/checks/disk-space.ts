@@ -29,14 +29,14 @@ const leastBytes = {
 /** The volume of containerd's root, not ours (reference §9.4, §11.2 #26). */
 const snapshots = defineCheck<DiskFacts>({
   id: 'disk.snapshots',
-  title: 'There is room for snapshots',
+  title: 'Room for snapshots',
   gather: async (host) => measure(await host.snapshotDirectory()),
   judge: (facts, host) => judgeDisk(facts, 'snapshots', host.os),
 });
 
 const state = defineCheck<DiskFacts>({
   id: 'disk.state',
-  title: 'There is room for journals and contexts',
+  title: 'Room for journals and contexts',
   gather: (host) => measure(host.stateDirectory),
   judge: (facts, host) => judgeDisk(facts, 'state', host.os),
 });

@@ -9,7 +9,7 @@ interface CredentialFacts {
 
 export const farmCredential = defineCheck<CredentialFacts>({
   id: 'farm.credential',
-  title: 'The farm accepts this agent',
+  title: 'Enrolment',
   async gather(host) {
     const { url, credential, name, pool } = host.farm();
     const headers = { authorization: `Bearer ${credential}` };

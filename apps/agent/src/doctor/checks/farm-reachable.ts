@@ -3,7 +3,7 @@ import { askFarm, isFailure, isTlsFailure, type FarmAnswer, type RequestFailure 
 
 export const farmReachable = defineCheck<{ url: string; answer: FarmAnswer | RequestFailure }>({
   id: 'farm.reachable',
-  title: 'The farm answers',
+  title: 'Way to the farm',
   async gather(host) {
     const { url } = host.farm();
     return { url, answer: await askFarm(`${url}/readyz`, () => host.clock.now()) };

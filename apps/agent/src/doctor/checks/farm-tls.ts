@@ -26,7 +26,7 @@ const soonMs = 14 * 24 * 3_600_000;
 
 export const farmTls = defineCheck<TlsFacts>({
   id: 'farm.tls',
-  title: "The farm's certificate is trusted",
+  title: 'Certificate of the farm',
   gather: (host) => handshake(host.farm().url, host.clock.now()),
   judge: judgeTls,
 });

@@ -13,7 +13,7 @@ export interface ImageFacts {
 /** Images that were fetched fitted the host then; after an upgrade of the host they may not any more (reference §7.3, §10 #1, #31). */
 export const imageBuilds = defineCheck<ImageFacts>({
   id: 'images.host-build',
-  title: 'Base images fit the build of the host',
+  title: 'Base images and the build of the host',
   only: 'windows',
   async gather(host) {
     const { identity, osVersion, windows } = host;

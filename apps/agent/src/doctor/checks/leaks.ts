@@ -21,28 +21,28 @@ interface Leak {
 const leaks: readonly Leak[] = [
   {
     id: 'leaks.containers',
-    title: 'No containers or tasks are left over',
+    title: 'Left-over containers',
     kinds: ['task', 'container'],
     what: 'containers and tasks',
     cost: 'They hold memory, files and their snapshots.',
   },
   {
     id: 'leaks.snapshots',
-    title: 'No working snapshots are left over',
+    title: 'Left-over working snapshots',
     kinds: ['active', 'view', 'unknown'],
     what: 'working snapshots',
     cost: 'They take disk, and keep what they stand on from being removed.',
   },
   {
     id: 'leaks.leases',
-    title: 'No leases are left over',
+    title: 'Left-over leases',
     kinds: ['lease'],
     what: 'leases',
     cost: 'They keep downloads and layers from being collected.',
   },
   {
     id: 'leaks.mounts',
-    title: 'No mounts are left over',
+    title: 'Left-over mounts',
     kinds: ['mount'],
     what: 'mounts below the state directory',
     cost: 'They keep snapshots busy.',

@@ -9,7 +9,7 @@ import { list } from './leaks.ts';
  */
 export const leftoverLayers = defineCheck<{ directory: string; names: readonly string[] }>({
   id: 'leaks.layers',
-  title: 'No removed layers are stuck on the disk',
+  title: 'Left-over layers',
   only: 'windows',
   async gather(host) {
     const directory = await host.snapshotDirectory();

@@ -14,7 +14,7 @@ import { judgeLeaks, removeEverything, twice, type LeakFacts } from './leaks.ts'
  */
 export const leftoverNetworks = defineCheck<LeakFacts>({
   id: 'leaks.networks',
-  title: 'No networks of steps are left over',
+  title: 'Left-over networks of steps',
   gather: (host) => twice(host, () => (host.os === 'windows' ? onWindows(host) : onLinux(host))),
   judge: (facts) =>
     judgeLeaks(facts, {

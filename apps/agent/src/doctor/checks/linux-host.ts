@@ -5,7 +5,7 @@ import { defineCheck, ok, problem, skipped, warning, type AnyCheck, type Verdict
 
 export const linuxOverlay = defineCheck<{ filesystems: string; kernel: string }>({
   id: 'linux.overlay',
-  title: 'The kernel has overlayfs',
+  title: 'overlayfs',
   only: 'linux',
   gather: async (host) => ({ filesystems: await readFile('/proc/filesystems', 'utf8'), kernel: host.osVersion }),
   judge: ({ filesystems, kernel }) => judgeOverlay(filesystems, kernel),
@@ -29,7 +29,7 @@ const neededControllers = ['cpu', 'memory', 'pids'];
 
 export const linuxCgroups = defineCheck<CgroupFacts>({
   id: 'linux.cgroups',
-  title: 'Control groups can limit steps',
+  title: 'Control groups',
   only: 'linux',
   async gather() {
     const unified = await readFile('/sys/fs/cgroup/cgroup.controllers', 'utf8').catch(() => undefined);
@@ -67,7 +67,7 @@ const runcFloor = 1;
 
 export const linuxRunc = defineCheck<{ output: string | undefined }>({
   id: 'linux.runc',
-  title: 'runc is there',
+  title: 'runc',
   only: 'linux',
   async gather(host) {
     const output = await host.run('runc', ['--version']).catch(() => undefined);
@@ -91,7 +91,7 @@ const pluginDirectories = ['/usr/lib/cni', '/opt/cni/bin'];
 
 export const linuxNat = defineCheck<{ directory: string | undefined; missing: readonly string[]; iptables: boolean }>({
   id: 'network.cni',
-  title: 'Steps can have a NAT network',
+  title: 'NAT network for steps',
   only: 'linux',
   async gather(host) {
     const iptables = await host.run('iptables', ['--version']).then(

@@ -21,7 +21,7 @@ export type NetworkFacts =
 /** One NAT network per host is all that Windows has; Server 2019 comes without one (reference §6.2, §6.4, §10 #27–#29). */
 export const natNetwork = defineCheck<NetworkFacts>({
   id: 'network.nat',
-  title: 'The NAT network for containers is sane',
+  title: 'NAT network',
   only: 'windows',
   async gather(host) {
     if (host.windows.network?.provider === 'none') return { networks: undefined };

@@ -12,7 +12,7 @@ export interface RegistryFacts {
 /** Only on request: it speaks to machines that are not the farm's. */
 export const registriesReachable = defineCheck<readonly RegistryFacts[]>({
   id: 'registries.reachable',
-  title: 'Registries answer',
+  title: 'Registries',
   onRequest: true,
   gather(host) {
     const config = host.registries();

@@ -23,7 +23,7 @@ const aclScript = '(Get-Acl -LiteralPath $env:LOAM_DOCTOR_PATH).Sddl';
 
 export const stateDirectory = defineCheck<StateFacts>({
   id: 'state.directory',
-  title: 'The state directory is writable and private',
+  title: 'State directory',
   gather,
   judge: (facts, host) => judgeState(facts, host.os),
 });

@@ -6,7 +6,7 @@ const oldestBuild = 17763;
 
 export const windowsBuild = defineCheck<{ osVersion: string; architecture: string }>({
   id: 'windows.build',
-  title: 'The build of Windows is new enough',
+  title: 'Build of Windows',
   only: 'windows',
   gather: ({ osVersion, architecture }) => Promise.resolve({ osVersion, architecture }),
   judge: judgeBuild,
@@ -25,7 +25,7 @@ export function judgeBuild({ osVersion, architecture }: { osVersion: string; arc
 /** vmcompute comes with the feature Containers, hns with it too (reference §10, list of the doctor). */
 export const windowsServices = defineCheck<readonly { name: string; state: string | undefined }[]>({
   id: 'windows.services',
-  title: "Windows' container services are there",
+  title: "Windows' container services",
   only: 'windows',
   gather: (host) =>
     Promise.all(
@@ -60,7 +60,7 @@ const longPathsKey = 'HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem';
 /** Layers of base images have paths beyond 260 characters (reference §9.6, §10 #14). */
 export const longPaths = defineCheck<{ enabled: boolean | undefined }>({
   id: 'windows.long-paths',
-  title: 'Long paths are enabled',
+  title: 'Long paths',
   only: 'windows',
   async gather(host) {
     const { code, stdout } = await host.run('reg.exe', ['query', longPathsKey, '/v', 'LongPathsEnabled']);

@@ -5,6 +5,7 @@ import { formatBytes, formatCount, formatTime, plural } from '../../components/f
 import { AgentBadge } from '../../components/states.tsx';
 import { Age, Elapsed } from '../../components/time.tsx';
 import { useAgentAction } from '../../data/queries.ts';
+import { AgentDoctor } from './agent-doctor.tsx';
 
 /** One agent: its state and pool, what each slot does, and what it runs on. */
 export function AgentCard({ agent, onRevoke }: { agent: Agent; onRevoke: () => void }) {
@@ -47,6 +48,7 @@ export function AgentCard({ agent, onRevoke }: { agent: Agent; onRevoke: () => v
       )}
       {gone ? null : <Slots agent={agent} />}
       <Facts agent={agent} />
+      {gone ? null : <AgentDoctor agent={agent} />}
     </li>
   );
 }
