@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 
-import { systemClock } from '@loam/base';
+import { LoamError, systemClock } from '@loam/base';
 import type { Agent } from '@loam/contracts';
 
 import type { CliContext } from '../context.ts';
 import { formatAge, formatBytes, formatTable } from '../output/format.ts';
+import { formatAgent } from './agent-health.ts';
 import type { CommandFactory } from './command.ts';
 
 /** `loam agents [ls|show|drain|resume|revoke|enrol]` */
@@ -21,9 +22,10 @@ export const agentsCommand: CommandFactory = (cli) => {
     });
   agents
     .command('show')
-    .description('everything about one agent, as JSON')
-    .argument('<agent>', 'id of the agent')
-    .action(async (agentId: string) => cli.json(await cli.client().agent(agentId)));
+    .description('one agent, with what its doctor found on the host')
+    .argument('<agent>', 'name or id of the agent')
+    .option('--json', 'as JSON: the agent, with the report in `doctorReport`')
+    .action((name: string, options: { json?: boolean }) => show(cli, name, options));
   agents
     .command('drain')
     .description('let an agent finish what it does and take nothing new')
@@ -49,6 +51,25 @@ export const agentsCommand: CommandFactory = (cli) => {
 
   return agents;
 };
+
+async function show(cli: CliContext, name: string, options: { json?: boolean }): Promise<void> {
+  const client = cli.client();
+  const agent = await find(cli, name);
+  const { report } = await client.agentDoctor(agent.id);
+  await (options.json ? cli.json({ ...agent, doctorReport: report }) : cli.io.out(formatAgent(agent, report, cli)));
+}
+
+/** By its id, or by its name where only one that is not revoked has it. */
+async function find(cli: CliContext, name: string): Promise<Agent> {
+  const { items } = await cli.client().agents();
+  const byId = items.find((agent) => agent.id === name);
+  if (byId !== undefined) return byId;
+  const named = items.filter((agent) => agent.name === name);
+  const [agent, ...others] = named.length > 1 ? named.filter(({ state }) => state !== 'revoked') : named;
+  if (agent === undefined) throw LoamError.of('api.agent-unknown', { id: name });
+  if (others.length > 0) throw LoamError.of('cli.agent-ambiguous', { name, count: others.length + 1 });
+  return agent;
+}
 
 async function enrol(cli: CliContext, options: { pool: string; hours: string; json?: boolean }): Promise<void> {
   const ttlMs = Math.round((Number(options.hours) || 1) * 3_600_000);

@@ -6,6 +6,11 @@ export const cliErrors = defineErrors({
     message: 'The farm at {url} does not answer.',
     remedy: 'Check the address (--url or LOAM_URL) and that the API runs; `npm start` starts one here.',
   },
+  'cli.agent-ambiguous': {
+    status: 409,
+    message: '{count} agents are called "{name}".',
+    remedy: 'Name it by its id; `loam agents` lists them.',
+  },
   'cli.api-answer': {
     status: 502,
     message: 'The farm answered {status} with something that is no answer of Loam.',

@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import type { Agent, DoctorReport } from '@loam/contracts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { runCaptured, type CliRun } from '../testing.ts';
+
+const agentOf = (id: string, name: string, more: Partial<Agent> = {}): Agent => ({
+  id,
+  name,
+  pool: 'linux',
+  state: 'online',
+  reason: null,
+  slots: 2,
+  facts: null,
+  enrolledAt: 1,
+  lastSeenAt: null,
+  running: [],
+  snapshots: 3,
+  snapshotBytes: 1_500_000,
+  doctor: null,
+  ...more,
+});
+const report: DoctorReport = {
+  at: Date.now(),
+  durationMs: 10,
+  version: '0.1.0',
+  platform: 'linux/amd64',
+  findings: [
+    {
+      id: 'disk.snapshots',
+      title: 'Room for snapshots',
+      status: 'problem',
+      evidence: '1 GiB free.',
+      meaning: 'Builds fail.',
+      remedy: 'Free space there.',
+      fixable: false,
+    },
+    { id: 'clock.skew', title: 'Clock', status: 'ok', evidence: 'e', meaning: 'm', remedy: null, fixable: false },
+  ],
+};
+
+describe('loam agents show', () => {
+  let server: Server;
+  let agents: Agent[];
+  beforeEach(async () => {
+    agents = [agentOf('agt_1', 'soil'), agentOf('agt_2', 'twin'), agentOf('agt_3', 'twin', { state: 'revoked' })];
+    // The two answers that the command reads; the API's own tests hold their shape.
+    server = createServer((request, response) => {
+      const isReport = request.url?.endsWith('/doctor') === true;
+      const of = request.url?.includes('agt_1') === true ? report : null;
+      response
+        .setHeader('content-type', 'application/json')
+        .end(JSON.stringify(isReport ? { report: of } : { items: agents }));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  afterEach(() => server.close());
+
+  const show = (...argv: string[]): Promise<CliRun> =>
+    runCaptured(['agents', 'show', ...argv], {
+      env: {
+        LOAM_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        LOAM_TOKEN: 'loam_x',
+        HOME: '/nowhere',
+      },
+    });
+
+  it('finds an agent by its name and shows what its doctor found, with what to do', async () => {
+    const { code, out } = await show('soil');
+    expect(code).toBe(0);
+    expect(out).toMatch(/health +1 problem \(2 checks\), looked \d+ s ago/);
+    expect(out).toContain(
+      '\nProblems\n  disk.snapshots  Room for snapshots\n    1 GiB free.\n    Builds fail.\n    → Free space there.\n',
+    );
+    expect(out).not.toContain('clock.skew');
+  });
+
+  it('says when an agent was not examined, and passes revoked namesakes over', async () => {
+    expect((await show('twin')).out).toMatch(/agent +twin \(agt_2\)[^]*health +not examined yet/);
+    expect((await show('agt_3')).out).toContain('revoked');
+  });
+
+  it('gives all of it as JSON', async () => {
+    expect(JSON.parse((await show('agt_1', '--json')).out)).toEqual({ ...agents[0], doctorReport: report });
+  });
+
+  it('refuses a name that nobody has, or that two have', async () => {
+    expect((await show('none')).err).toContain('none');
+    agents.push(agentOf('agt_4', 'twin'));
+    const { code, err } = await show('twin');
+    expect([code === 0, err]).toEqual([false, expect.stringContaining('2 agents are called "twin"')]);
+  });
+});
