@@ -13,6 +13,7 @@ export const programs = {
   chromium: 'chromium',
   mount: 'mount',
   shellcheck: 'shellcheck',
+  openssl: 'openssl',
   debootstrap: 'debootstrap',
   ip: 'iproute2',
   iptables: 'iptables',

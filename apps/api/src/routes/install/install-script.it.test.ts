@@ -1,6 +1,9 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { request as forward } from 'node:http';
+import { createServer, type Server } from 'node:https';
+
 import {
   chmodSync,
   existsSync,
@@ -12,6 +15,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -72,7 +76,7 @@ function offer(digest: string): void {
 function shell(line: string, environment: Record<string, string> = {}): Promise<Ended> {
   const env = { PATH: process.env['PATH'] ?? '', LOAM_INSTALL_RETRY_SECONDS: '0', ...environment };
   return new Promise((resolve) => {
-    execFile('sh', ['-c', line], { env, cwd: root }, (error, stdout, stderr) =>
+    execFile('sh', ['-c', line], { env, cwd: tmpdir() }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), output: stdout + stderr }),
     );
   });
@@ -182,7 +186,7 @@ describe('the install script for Linux', () => {
     const whole = (await farm.app.inject({ url: '/install.sh' })).body;
     for (const share of [0.3, 0.6, 0.9]) {
       writeFileSync(join(root, 'part.sh'), whole.slice(0, whole.length * share));
-      const { output } = await shell(`sh part.sh --root ${root}`);
+      const { output } = await shell(`sh ${root}/part.sh --root ${root}`);
       expect(output).not.toMatch(/Making this host/);
     }
     expect(readdirSync(root)).toEqual(['part.sh']);
@@ -199,13 +203,60 @@ describe('the install script for Linux', () => {
     expect((await shell(`${line} --uninstall --purge`)).output).toContain('Nothing had to be changed.');
   });
 
-  test('keeps the certificate of a private authority, for its service too', async () => {
-    const ca = join(root, 'authority.pem');
-    writeFileSync(ca, '-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n');
-    const { line } = await pastedLine(`--ca ${ca}`);
-    const { output } = await shell(line);
-    expect(output).toContain(`NODE_EXTRA_CA_CERTS=${state()}/ca.pem`);
-    expect(readFileSync(join(state(), 'ca.pem'), 'utf8')).toContain('MII=');
+  describe('behind TLS of a private authority', () => {
+    let proxy: Server;
+    let secure: TestFarm;
+    const directory = mkdtempSync(join(tmpdir(), 'loam-tls-'));
+    beforeAll(async () => {
+      const subject = `-subj /CN=localhost -addext subjectAltName=DNS:localhost`;
+      const key = `${directory}/key.pem`;
+      // It vouches for itself: authority and certificate in one.
+      await shell(
+        `openssl req -x509 -newkey ed25519 -nodes -days 2 -keyout ${key} -out ${directory}/ca.pem ${subject}`,
+      );
+      const tls = { key: readFileSync(key), cert: readFileSync(`${directory}/ca.pem`) };
+      proxy = createServer(tls, (request, response) => {
+        const { method, headers, url } = request;
+        const upstream = forward(`${secure.url}${url}`, { method, headers }, (answer) => {
+          response.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(response);
+        });
+        request.pipe(upstream);
+      }).listen(0, '127.0.0.1');
+      await once(proxy, 'listening');
+      const publicUrl = `https://localhost:${(proxy.address() as AddressInfo).port}`;
+      secure = await host.farm({ packagesDirectory: packages, publicUrl, publicCaFile: `${directory}/ca.pem` });
+      await secure.listen();
+    });
+    afterAll(() => {
+      proxy.close();
+      rmSync(directory, { recursive: true, force: true });
+    });
+
+    const secureLine = async (): Promise<string> => {
+      const made = (await secure.call('POST', '/enrolment-tokens', { pool: 'linux' })).json<EnrolmentToken>();
+      return `${made.commands.linux} --root ${root}`;
+    };
+
+    test('trusts it by the digest in the line, and keeps it for the agent', async () => {
+      const { code, output } = await shell(await secureLine());
+      expect([code, output]).toEqual([0, expect.stringContaining('Enrolled as')]);
+      expect(output).toContain(`NODE_EXTRA_CA_CERTS=${state()}/ca.pem`);
+      expect(readFileSync(join(state(), 'ca.pem'), 'utf8')).toBe(readFileSync(`${directory}/ca.pem`, 'utf8'));
+    });
+
+    test('runs nothing when another certificate comes', async () => {
+      const line = (await secureLine()).replace(/[0-9a-f]{64}/, '0'.repeat(64));
+      const { code, output } = await shell(line);
+      expect([code === 0, output.includes('Making this host'), readdirSync(root)]).toEqual([false, false, []]);
+    });
+
+    test('does not go on without it', async () => {
+      const line = (await secureLine()).replace(/^.*?(?=curl -fsSL --cacert)/, '').replaceAll('"$ca"', '/etc/hostname');
+      const { output } = await shell(line);
+      expect(output).toMatch(/curl: \(\d+\)/);
+      expect(readdirSync(root)).toEqual([]);
+    });
   });
 
   test('with systemd (a stand-in that writes down what it is asked) installs and starts the service once', async () => {
