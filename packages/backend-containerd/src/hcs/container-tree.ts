@@ -86,7 +86,9 @@ export class ContainerTree implements TreeReader {
     if (unknown.length === 0) return;
     const run = await this.#tar(['-cf', '-', '--no-recursion', '-C', 'C:\\', ...unknown.map((path) => `./${path}`)]);
     for await (const entry of this.#entries(run)) this.#known.set(entry.path, entry);
-    await run.finished;
+    const { exitStatus, errors } = await run.finished;
+    // It ends with 1 when a name is not there; with anything else it has died, and what it did not give may be there.
+    if (exitStatus > 1) throw unreadable(errors === '' ? `tar.exe ended with ${exitStatus}` : errors);
     for (const path of unknown) if (!this.#known.has(path)) this.#known.set(path, undefined);
   }
 

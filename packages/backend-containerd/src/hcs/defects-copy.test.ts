@@ -1,4 +1,4 @@
-import { baseLayer, recordedRuns } from '@loam/containerd-model';
+import { baseLayer, recordedRuns, runProgram, type Program } from '@loam/containerd-model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { importWindowsImage, nano, openModelEngine, type ModelEngine } from '../testing/model-engine.ts';
@@ -43,6 +43,27 @@ describe('§11.2 #2, vectors (10) copy from build: files of another build', () =
     }
     const { kind } = await opened.build(`((from ${bare}) (run (shell ver)))`);
     expect(kind).toBe('succeeded');
+  });
+});
+
+describe('vectors (4): a tar that dies', () => {
+  it.each([
+    ['in the middle of a file', Buffer.from('src\0'.padEnd(9_000, 'x')), 'tar.exe'],
+    ['before it has written anything of it', Buffer.alloc(1024), 'Out of memory'],
+  ])('%s is told, not taken for files that are not there, and leaves nothing', async (_, bytes, words) => {
+    expect(await opened.close()).toEqual([]);
+    const dies: Program = async (context) => {
+      if (!/tar\.exe$/i.test(context.argv[0] ?? '')) return runProgram(context);
+      context.output('stdout', new Uint8Array(bytes));
+      context.output('stderr', new TextEncoder().encode('tar.exe: Out of memory'));
+      return 0xc0000017;
+    };
+    opened = await openModelEngine({ model: { program: dies } });
+    const built = await opened.build(
+      `((build tools ((from ${nano}))) (from ${nano}) (copy (from (build tools)) (src /Windows) (dst "C:\\\\w")))`,
+    );
+    expect(built.error).toMatchObject({ code: 'backend.tree-unreadable', message: expect.stringContaining(words) });
+    expect(await opened.test.client.containers.list()).toEqual([]);
   });
 });
 
