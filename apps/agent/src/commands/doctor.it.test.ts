@@ -1,11 +1,12 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer as createHttp, type RequestListener } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
+import { namespacePrefix } from '@loam/backend-containerd';
 import type { DoctorReport, Finding } from '@loam/contracts';
 import { connect, type Containerd } from '@loam/containerd';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -91,6 +92,20 @@ describe('the doctor on a real containerd', () => {
     expect((await client.snapshots('overlayfs').stat('foreign')).kind).toBe('active');
     await client.leases.delete('foreign', { sync: true });
   }
+
+  it('removes a network namespace of ours that no record leads to, and none of another agent', async () => {
+    const name = `${namespacePrefix(readIdentity(install.state))}lost`;
+    for (const one of [name, 'loam-another-agent']) execFileSync('ip', ['netns', 'add', one]);
+    try {
+      expect((await look(install)).finding('leaks.networks')?.evidence).toContain(
+        `1 network namespaces and endpoints: namespace ${name}`,
+      );
+      expect((await look(install, '--fix', '--only', 'leaks.networks')).status('leaks.networks')).toBe('ok');
+      expect(readdirSync('/run/netns')).toContain('loam-another-agent');
+    } finally {
+      for (const one of [name, 'loam-another-agent']) spawnSync('ip', ['netns', 'delete', one]);
+    }
+  });
 
   it('takes nothing that is in use for left over, and repairs nothing beside an agent that runs', async () => {
     const spec = install.file(
@@ -191,6 +206,14 @@ describe('the doctor of an enrolled agent', () => {
     const { code, status, finding } = await look(install, ...only);
     expect([code, status('farm.credential'), status('clock.skew')]).toEqual([1, 'problem', 'problem']);
     expect(finding('clock.skew')?.evidence).toMatch(/(59|60) min \d+ s behind/);
+  });
+
+  it('tells a configuration that cannot be read, and goes on', async () => {
+    const install = await enrolledAt('http://127.0.0.1:9');
+    writeFileSync(join(install.state, 'config.json'), '{', { mode: 0o600 });
+    const { code, status, finding } = await look(install);
+    expect([code, status('farm.credential'), status('containerd.reachable')]).toEqual([1, 'problem', 'ok']);
+    expect(finding('farm.credential')?.evidence).toContain('it is not JSON');
   });
 
   it('tells a farm that is not there', async () => {

@@ -1,9 +1,12 @@
-import { LoamError } from '@loam/base';
+import { resolve } from 'node:path';
+
+import { isLoamError, LoamError } from '@loam/base';
 import type { DoctorReport } from '@loam/contracts';
 
 import { allChecks } from '../doctor/checks/all-checks.ts';
 import { examine } from '../doctor/examine.ts';
 import { openDoctor } from '../doctor/open-doctor.ts';
+import type { HostOptions } from '../host.ts';
 import { repair } from '../doctor/repair.ts';
 import { printReport } from '../output/doctor-printer.ts';
 import { styleFor, wantsColour } from '../output/style.ts';
@@ -19,7 +22,7 @@ export interface DoctorOptions extends CommonOptions {
 /** `loam-agent doctor`: everything about this host that keeps builds from running, or will. */
 export async function doctor(options: DoctorOptions): Promise<number> {
   const only = options.only.length === 0 ? {} : { only: options.only.map(knownId) };
-  const opened = await openDoctor(hostOptions(options));
+  const opened = await openDoctor(settingsOf(options));
   const style = styleFor(wantsColour(process.stdout));
   const look = async (): Promise<DoctorReport> => {
     const progress = progressLine(options.json !== true);
@@ -49,6 +52,17 @@ export async function doctor(options: DoctorOptions): Promise<number> {
     return report.findings.some(({ status }) => status === 'problem') ? 1 : 0;
   } finally {
     await opened.close();
+  }
+}
+
+/** A configuration that cannot be read is a finding, and must not keep the doctor from making it. */
+function settingsOf(options: DoctorOptions): HostOptions {
+  try {
+    return hostOptions(options);
+  } catch (error) {
+    if (!isLoamError(error, 'agent.config-invalid')) throw error;
+    const { containerd, namespace, keepContainerd = false } = options;
+    return { stateDirectory: resolve(options.state), containerd, namespace, keepContainerd };
   }
 }
 

@@ -21,6 +21,7 @@ export interface OpenDoctor {
 /**
  * Opens the host without the clean-up that every other command begins with: what an agent left behind is to be seen. Beside
  * an agent that runs it only looks; without one it takes the lock and starts the private containerd when a check needs it.
+ * Throws `agent.needs-root`.
  */
 export async function openDoctor(options: HostOptions): Promise<OpenDoctor> {
   const { stateDirectory, namespace } = options;
@@ -50,7 +51,6 @@ export async function openDoctor(options: HostOptions): Promise<OpenDoctor> {
     return client;
   };
   const connectContainerd = async (): Promise<Containerd> => {
-    if (process.platform !== 'win32' && process.getuid?.() !== 0) throw LoamError.of('agent.needs-root', {});
     const connected = connect({ address: shared ?? (await privateAddress()), namespace });
     open = [...open, () => connected.close()];
     await connected.version();
@@ -64,6 +64,7 @@ export async function openDoctor(options: HostOptions): Promise<OpenDoctor> {
     return daemon.address;
   };
 
+  if (process.platform !== 'win32' && process.getuid?.() !== 0) throw LoamError.of('agent.needs-root', {});
   makeStateDirectory(stateDirectory);
   await lock();
   return {

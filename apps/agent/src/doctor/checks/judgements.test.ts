@@ -1,5 +1,7 @@
+import { TestClock } from '@loam/base';
 import { describe, expect, it } from 'vitest';
 
+import { scriptedHost } from '../testing/scripted-host.ts';
 import { judgeService, parseSystemd } from './agent-service.ts';
 import { judgeSkew } from './clock-skew.ts';
 import { judgeNamespace } from './containerd-namespace.ts';
@@ -8,7 +10,7 @@ import { judgePlugins } from './containerd-snapshotter.ts';
 import { judgeCredential } from './farm-credential.ts';
 import { judgeFarm } from './farm-reachable.ts';
 import { judgeTls, type TlsFacts } from './farm-tls.ts';
-import { judgeLeaks } from './leaks.ts';
+import { judgeLeaks, twice } from './leaks.ts';
 import { judgeCgroups, judgeNat, judgeOverlay, judgeRunc, parseCgroupTable } from './linux-host.ts';
 import { judgeRegistries } from './registries.ts';
 import { judgeState } from './state-directory.ts';
@@ -45,6 +47,32 @@ describe('containerd', () => {
 });
 
 describe('what was left behind', () => {
+  it('is what is there at a second look, too', async () => {
+    const clock = new TestClock();
+    const looks = [
+      ['lease going', 'lease staying'],
+      ['lease staying', 'lease coming'],
+    ];
+    const facts = twice(scriptedHost({ clock }), () => Promise.resolve(looks.shift() ?? []));
+    await clock.advance(0);
+    await clock.advance(1500);
+    expect(await facts).toEqual({ found: ['lease staying'], inUse: 'nobody' });
+  });
+
+  it('cannot be told while something runs in the agent, nor when something began meanwhile', async () => {
+    let running = 1;
+    const clock = new TestClock();
+    const host = scriptedHost({ clock, agent: { kind: 'self', running: () => running } });
+    const look = () => Promise.resolve(['lease a']);
+    expect((await twice(host, look)).inUse).toBe('busy agent');
+    running = 0;
+    const later = twice(host, look);
+    await clock.advance(0);
+    running = 1;
+    await clock.advance(1500);
+    expect((await later).inUse).toBe('busy agent');
+  });
+
   const what = { what: 'leases', cost: 'They cost.' };
   it('is told apart from what is in use: only an idle agent, or none, can say', () => {
     const judge = (inUse: 'nobody' | 'idle agent' | 'busy agent' | 'other process') =>

@@ -21,7 +21,13 @@ export const leftoverNetworks = defineCheck<LeakFacts>({
       what: 'network namespaces and endpoints',
       cost: 'They hold addresses of the NAT network, which has only so many.',
     }),
-  repair: removeEverything,
+  async repair(host) {
+    const removed = await removeEverything(host);
+    // What no record leads to any more: nothing else would ever find it.
+    const lost = host.os === 'linux' ? await onLinux(host) : [];
+    for (const line of lost) await host.run('ip', ['netns', 'delete', line.replace('namespace ', '')]);
+    return lost.length === 0 ? removed : `${removed} Removed ${lost.length} network namespaces without a record.`;
+  },
 });
 
 async function onLinux({ identity }: DoctorHost): Promise<string[]> {
