@@ -117,13 +117,14 @@ export class ContainerdSandbox implements Sandbox {
       throw driver.explainStartFailure(error, request.argv[0] ?? '', user);
     } finally {
       termination.end();
+      // What cannot be undone is told, and removed by the next life; how the step ended does not depend on it.
+      cleanup.start(`host of ${id}`, () => host.release());
       if (termination.isStuck) {
         // What may still run keeps its records and its snapshot, for whoever looks at the host, and for the next reconciliation.
         mounts.keep(request.working.key);
-        cleanup.start(`host of ${id}`, () => host.release());
         place.arrived();
       } else {
-        await host.release();
+        await cleanup.settled(`host of ${id}`);
         place.arrived();
         this.#forget(id, request.working.key, place, isOver);
         if (!taskMade) await cleanup.settled(request.working.key);

@@ -24,6 +24,7 @@ let driver: PlatformDriver;
 let backend: ContainerdBackend;
 let connected: Set<string>;
 let program: Program | undefined;
+let warnings: string[];
 
 const agentId = 'agt_windows';
 const namespace = '11111111-2222-4333-8444-555555555555';
@@ -47,7 +48,9 @@ async function open(options: Partial<HcsDriverOptions> = {}): Promise<void> {
     runCommand: () => Promise.resolve(),
     ...options,
   });
-  backend = await createContainerdBackend({ ...common, driver, killGraceMs: 20 });
+  warnings = [];
+  const warn = (what: string, error: unknown): void => void warnings.push(`${what}: ${String(error)}`);
+  backend = await createContainerdBackend({ ...common, driver, killGraceMs: 20, warn });
 }
 
 beforeEach(async () => {
@@ -348,6 +351,18 @@ it('secrets lie below the directory that the operator names, whose other files s
   expect((await run(base, { secrets, argv: ['cmd', '/S', '/C', 'type C:\\key'] })).stdout).toContain('hunter2');
   await backend.store.reconcile();
   expect(await readdir(own)).toEqual(['precious']);
+});
+
+it('a network that cannot be taken down is told, and does not change how the step ended', async () => {
+  await open({
+    networks: {
+      ...networks,
+      connect: async () => ({ namespace, release: () => Promise.reject(new Error('HNS is down')) }),
+    },
+  });
+  const base = await baseImage();
+  expect((await run(base, { network: 'nat' })).exit).toEqual({ kind: 'exited', code: 0 });
+  expect(warnings).toEqual([expect.stringMatching(/^host of loam-.*HNS is down/)]);
 });
 
 it('variables without a value are told to be unset, by their last spelling', async () => {
