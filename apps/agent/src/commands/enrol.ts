@@ -5,7 +5,8 @@ import { isLoamError, LoamError } from '@loam/base';
 import { createClient } from '@loam/contracts';
 
 import { makeStateDirectory, readFarmConfig, writeFarmConfig } from '../config.ts';
-import { defaultServiceName, openHostEvents } from '../service/host-events.ts';
+import { defaultServiceName } from '../service/host-events.ts';
+import { openHostEvents } from '../service/open-host-events.ts';
 import { parseSlots } from '../quantities.ts';
 import { pickWindowsSettings, readWindowsSettings, type WindowsSettings } from '../windows-settings.ts';
 

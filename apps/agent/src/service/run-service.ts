@@ -6,8 +6,10 @@ import { pino } from 'pino';
 import { serve, stopSignal, type Lifecycle, type RunOptions } from '../commands/run.ts';
 import { readFarmConfig } from '../config.ts';
 import type { Log } from '../log.ts';
-import { openHostEvents, type HostEvents } from './host-events.ts';
+import type { HostEvents } from './host-events.ts';
+import { openHostEvents } from './open-host-events.ts';
 import { fileLog, withoutSecrets } from './service-log.ts';
+import { waitForContainerd } from './wait-for-containerd.ts';
 
 export interface ServiceRunOptions extends RunOptions {
   readonly name: string;
@@ -44,8 +46,10 @@ async function serveTelling(
   log: Log,
   lifecycle: Lifecycle,
 ): Promise<number> {
+  // Windows starts a process that died again; this only says why it did.
+  process.on('uncaughtExceptionMonitor', fail);
   try {
-    const code = await serve(options, log, {
+    const told: Lifecycle = {
       ...lifecycle,
       onStarted: () => {
         events.report('started', `The build agent ${options.name} has started (process ${process.pid}).`);
@@ -53,14 +57,25 @@ async function serveTelling(
       },
       onQuarantine: (reason) =>
         events.report('quarantined', `The build agent ${options.name} takes no more work: ${reason}`),
+    };
+    const code = await waitForContainerd(() => serve(options, log, told), {
+      clock: systemClock,
+      log,
+      stop: lifecycle.stop,
     });
     events.report('stopped', `The build agent ${options.name} has stopped.`);
     return code;
   } catch (error) {
+    fail(error);
+    return 1;
+  } finally {
+    process.off('uncaughtExceptionMonitor', fail);
+  }
+
+  function fail(error: unknown): void {
     const known = toLoamError(error);
     log.error({ err: error, code: known.code }, known.message);
     events.report('failed', `The build agent ${options.name} has failed: ${known.message} ${known.remedy}`);
-    return 1;
   }
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { ContainerdModel } from '@loam/containerd-model';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { writeFarmConfig } from '../../config.ts';
 
@@ -45,6 +45,13 @@ async function service(verb: string, ...parameters: string[]): Promise<{ code: n
   return { code, output: readFileSync(file, 'utf8') };
 }
 
+const logText = (): string => readFileSync(join(state, 'service-log', 'agent.log'), 'utf8');
+
+function logged(): string[] {
+  const lines = logText().trimEnd().split('\n');
+  return lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
+}
+
 const install = () => service('install', '--state', state, '--containerd', containerd.address);
 
 describe('the packaged agent as a Windows service', () => {
@@ -57,8 +64,17 @@ describe('the packaged agent as a Windows service', () => {
     expect(JSON.parse(output)).toMatchObject({ state: 'stopped', startsAtBoot: true });
   });
 
-  it('runs when it is started, as a process of its own, and is as well when it is started again', async () => {
-    expect(await service('start')).toMatchObject({ code: 0 });
+  it('waits, when it is started, for a containerd that does not answer yet', async () => {
+    await containerd.killDaemon();
+    const started = service('start');
+    await vi.waitFor(() => expect(logged()).toContain('containerd does not answer yet; trying again'), {
+      timeout: 20_000,
+    });
+    await containerd.startDaemon();
+    expect(await started).toMatchObject({ code: 0 });
+  });
+
+  it('runs, then, as a process of its own, and is as well when it is started again', async () => {
     const { code, output } = await service('status');
     expect(code).toBe(0);
     expect((JSON.parse(output) as { processId: number }).processId).toBeGreaterThan(0);
@@ -70,11 +86,12 @@ describe('the packaged agent as a Windows service', () => {
     const stopped = JSON.parse((await service('status')).output) as object;
     expect(stopped).toMatchObject({ state: 'stopped' });
     expect(stopped).not.toHaveProperty('exitCode');
-    const log = readFileSync(join(state, 'service-log', 'agent.log'), 'utf8');
-    const messages = log.trimEnd().split('\n');
-    const said = messages.map((line) => (JSON.parse(line) as { msg: string }).msg);
-    expect(said.filter((text) => /agent started|^stopp/.test(text))).toEqual(['agent started', 'stopping', 'stopped']);
-    expect(log).not.toContain(credential);
+    expect(logged().filter((text) => /agent started|^stopp/.test(text))).toEqual([
+      'agent started',
+      'stopping',
+      'stopped',
+    ]);
+    expect(logText()).not.toContain(credential);
   });
 
   it('is gone after uninstall, which may be repeated', async () => {
