@@ -351,7 +351,7 @@ function Show-Network {
     try {
         $networks = @(Get-HnsNetwork | Where-Object { $_.Type -eq 'nat' })
     } catch {
-        Write-Remark ('NAT network: not known ({0}); "loam-agent doctor" looks closer' -f $_.Exception.Message)
+        Write-Remark ('NAT network: not known ({0}); the doctor of the agent looks closer' -f $_.Exception.Message)
         return
     }
     if ($networks.Count -eq 0) {
@@ -473,7 +473,7 @@ function Install-AgentService {
         try {
             Start-Service -Name $ServiceName
         } catch {
-            Stop-Install 'install.service-failed' ('The service did not start: {0}' -f $_.Exception.Message) ('Look into {0}\logs and the event log "Application".' -f $StateDirectory)
+            Stop-Install 'install.service-failed' ('The service did not start: {0}' -f $_.Exception.Message) ('Look into {0}\service-log and the event log "Application".' -f $StateDirectory)
         }
     }
 }
@@ -597,7 +597,7 @@ try {
     } elseif (-not $Run.Changed -and -not $Run.RestartNeeded) {
         Write-Line 'Nothing had to be changed.'
     } elseif (-not $Uninstall -and -not $Run.RestartNeeded) {
-        Write-Line 'Done. The screen of agents shows it as soon as it runs; "loam-agent doctor" says what is wrong if it does not.'
+        Write-Line ('Done. The screen of agents shows it as soon as it runs; & "{0}" doctor says what is wrong if it does not.' -f $Program)
     }
 } catch {
     $parts = $_.Exception.Message -split '\|', 3
