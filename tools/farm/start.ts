@@ -94,7 +94,7 @@ async function main(): Promise<number> {
   let packaging: ManagedProcess | undefined;
   try {
     let code = 0;
-    if (options['no-agent']) say('No agent yet: open the address below, Agents, Enrol an agent.');
+    if (options['no-agent']) say('No agent yet: open the address below, Agents, Add an agent.');
     else if (!options.dev) {
       code = await Promise.race([buildSample(farm), interrupted.then(() => 130)]);
       say(code === 0 ? 'The sample build succeeded.' : `The sample build ended with ${code}.`);
