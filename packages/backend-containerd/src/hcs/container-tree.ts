@@ -61,6 +61,10 @@ export class ContainerTree implements TreeReader {
     if (exitStatus !== 0) throw unreadable(errors === '' ? `tar.exe ended with ${exitStatus}` : errors);
   }
 
+  /**
+   * Windows has no numbers, and a layer's files carry the descriptor of reference §3.5 whoever copies them: users may read
+   * and add to them. Whether the image knows the name shows when a step runs as that user, since nothing in a tree tells.
+   */
   // oxlint-disable-next-line typescript/require-await -- the port's methods are asynchronous
   async owner(user: User): Promise<Owner> {
     return { uid: 0, gid: 0, name: windowsUser(user).username };
