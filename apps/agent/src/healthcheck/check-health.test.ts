@@ -1,10 +1,11 @@
+import type { Sandbox } from '@loam/backend';
 import { findLeftovers } from '@loam/backend-containerd';
 import { systemClock } from '@loam/base';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { nanoServer } from '../commands/healthcheck.ts';
 import { hostVersion, importWindowsImage, openWindowsModel, type WindowsModel } from '../testing/windows-model.ts';
-import { checkHealth, Phases } from './check-health.ts';
+import { checkHealth, Phases, type HealthOptions } from './check-health.ts';
 
 // On a model of Windows containerd: what it does here is what we believe of Windows.
 let model: WindowsModel;
@@ -13,7 +14,7 @@ afterEach(() => model.close());
 
 const image = nanoServer(hostVersion, 'process');
 
-async function check(more: { image?: string; signal?: AbortSignal } = {}): Promise<{ phases: Phases; error: unknown }> {
+async function check(more: Partial<HealthOptions> = {}): Promise<{ phases: Phases; error: unknown }> {
   const phases = new Phases(systemClock);
   const error = await checkHealth({
     backend: model.backend,
@@ -48,6 +49,21 @@ it('names the phase that failed, and leaves nothing', async () => {
   const { phases, error } = await check();
   expect(error).toMatchObject({ code: 'backend.platform-missing' });
   expect(phases.done.map(({ name, ok }) => `${name} ${ok}`)).toEqual(['resolve false']);
+  expect(await leftovers()).toEqual([]);
+});
+
+it('is not content with a process that ends well and says something else', async () => {
+  await importWindowsImage(model, image, '10.0.20348.2700');
+  const sandbox: Sandbox = {
+    async run(_, io) {
+      io.onOutput('stdout', Buffer.from('something else'));
+      return { kind: 'exited', code: 0 };
+    },
+  };
+  const { store, fetcher, settled } = model.backend;
+  const { phases, error } = await check({ backend: { store, fetcher, settled, sandbox } });
+  expect(error).toMatchObject({ message: expect.stringContaining('got "something else"') });
+  expect(phases.done.at(-1)).toMatchObject({ name: 'exit', ok: false });
   expect(await leftovers()).toEqual([]);
 });
 
