@@ -67,7 +67,11 @@ class TestAgent {
   readonly attempts: Attempts;
   readonly session: Session;
   readonly work = new Map<string, Work>();
-  readonly doctor = { asked: 0, latest: undefined as DoctorReport | undefined, request: () => void this.doctor.asked++ };
+  readonly doctor = {
+    asked: 0,
+    latest: undefined as DoctorReport | undefined,
+    request: () => void this.doctor.asked++,
+  };
 
   constructor(home: string, api: ScriptedApi, options: { slots?: number } = {}) {
     const slots = options.slots ?? 1;
