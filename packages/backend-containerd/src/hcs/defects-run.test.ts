@@ -100,6 +100,11 @@ describe('§11.2 #5, #24, vectors (10) processes: a build', () => {
     expect([...services]).toEqual(
       expect.arrayContaining(['Content', 'Images', 'Snapshots', 'Diff', 'Containers', 'Tasks']),
     );
+    await opened.test.backend.settled();
+    const failed = opened.test.model.recording.calls.filter(
+      ({ method, error }) => /\.(?:Remove|Delete)$/.test(method) && error !== undefined,
+    );
+    expect(failed).toEqual([]);
     // The image is unpacked once, and its configuration asked of nobody but the content store.
     expect(opened.test.model.faults.calls.filter((call) => call === 'Diff.Apply')).toHaveLength(2);
   });

@@ -42,7 +42,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 describe('a run in the NAT network', () => {
-  it('defect 11.2#21: has a namespace and an endpoint of its own, and leaves neither', async () => {
+  it('§11.2 #21: has a namespace and an endpoint of its own, and leaves neither', async () => {
     const network = await networks.connect('run-1');
     const [[endpointId, endpoint]] = [...hcn.things.endpoint] as [[string, object]];
     expect([...hcn.things.namespace.keys()]).toEqual([network.namespace]);
