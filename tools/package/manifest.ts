@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
@@ -24,63 +24,48 @@ export interface PackageFile {
 }
 
 export const packageDirectory: string = path.join(root, 'dist/agent');
-const manifestFile = path.join(packageDirectory, 'manifest.json');
-const stampFile = path.join(packageDirectory, '.loam-package.json');
+const manifestName = 'manifest.json';
+const stampName = '.loam-package.json';
 
-/** All that an executable is made of, apart from the pinned downloads, which `tools/package` names. */
-const sources = [
-  'apps/agent/package.json',
-  'apps/agent/src',
-  ...['base', 'spec', 'contracts', 'context', 'backend', 'engine', 'containerd', 'backend-containerd'].map(
-    (room) => `packages/${room}/src`,
-  ),
-  'tools/package',
-  'tools/lib/npm-package.mjs',
-  'pnpm-lock.yaml',
-];
-
-/** Names the state of the sources. */
-export function sourceDigest(): string {
-  const hash = createHash('sha256');
-  for (const source of sources) {
-    for (const file of filesOf(path.join(root, source)))
-      hash.update(`${path.relative(root, file)}\0`).update(readFileSync(file));
-  }
-  return hash.digest('hex');
-}
-
-/** Platforms whose executable is there and was made of these sources. */
-export function freshPlatforms(digest: string): string[] {
-  const stamp = readJson<Record<string, string>>(stampFile) ?? {};
-  const there = readManifest()?.files ?? [];
+/** Platforms whose executable is there and was made of what `digestOf` says it is to be made of. */
+export function freshPlatforms(directory: string, digestOf: (platform: string) => string): string[] {
+  const stamp = readJson<Record<string, string>>(path.join(directory, stampName)) ?? {};
+  const there = readManifest(directory)?.files ?? [];
   return there
-    .filter((file) => stamp[file.platform] === digest && existsSync(path.join(packageDirectory, file.name)))
+    .filter((file) => stamp[file.platform] === digestOf(file.platform) && existsSync(path.join(directory, file.name)))
     .map((file) => file.platform);
 }
 
 /** Takes a finished executable into the manifest. Readers see the old manifest or the new one. */
 export async function recordPackage(
+  directory: string,
   platform: string,
   name: string,
-  about: { readonly version: string; readonly commit: string | undefined; readonly digest: string },
+  about: {
+    readonly version: string;
+    readonly commit: string | undefined;
+    /** Of all that it is made of. */
+    readonly digest: string;
+  },
 ): Promise<PackageFile> {
-  const file = path.join(packageDirectory, name);
+  const file = path.join(directory, name);
   const hash = createHash('sha256');
   await pipeline(createReadStream(file), hash);
   const entry: PackageFile = { platform, name, size: statSync(file).size, sha256: hash.digest('hex') };
-  const others = (readManifest()?.files ?? []).filter((other) => other.platform !== platform);
+  const others = (readManifest(directory)?.files ?? []).filter((other) => other.platform !== platform);
   const manifest: PackageManifest = {
     version: about.version,
     ...(about.commit === undefined ? {} : { commit: about.commit }),
     files: [...others, entry].sort((a, b) => (a.platform < b.platform ? -1 : 1)),
   };
-  writeJson(manifestFile, manifest);
+  const stampFile = path.join(directory, stampName);
+  writeJson(path.join(directory, manifestName), manifest);
   writeJson(stampFile, { ...readJson<Record<string, string>>(stampFile), [platform]: about.digest });
   return entry;
 }
 
-function readManifest(): PackageManifest | undefined {
-  return readJson<PackageManifest>(manifestFile);
+function readManifest(directory: string): PackageManifest | undefined {
+  return readJson<PackageManifest>(path.join(directory, manifestName));
 }
 
 function readJson<T>(file: string): T | undefined {
@@ -90,18 +75,4 @@ function readJson<T>(file: string): T | undefined {
 function writeJson(file: string, value: unknown): void {
   writeFileSync(`${file}.new`, `${JSON.stringify(value, undefined, 2)}\n`);
   renameSync(`${file}.new`, file);
-}
-
-function* filesOf(place: string): Generator<string> {
-  if (statSync(place).isFile()) {
-    yield place;
-    return;
-  }
-  for (const entry of readdirSync(place, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (entry.isDirectory()) {
-      if (!['testing', 'testdata', 'testsuite'].includes(entry.name)) yield* filesOf(path.join(place, entry.name));
-    } else if (!entry.name.endsWith('.test.ts')) {
-      yield path.join(place, entry.name);
-    }
-  }
 }

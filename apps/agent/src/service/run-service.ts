@@ -1,14 +1,13 @@
 import { resolve } from 'node:path';
 
 import { systemClock, toLoamError } from '@loam/base';
-import { pino } from 'pino';
 
 import { serve, stopSignal, type Lifecycle, type RunOptions } from '../commands/run.ts';
 import { readFarmConfig } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { HostEvents } from './host-events.ts';
 import { openHostEvents } from './open-host-events.ts';
-import { fileLog, withoutSecrets } from './service-log.ts';
+import { cleanLog, fileLog, withoutSecrets } from './service-log.ts';
 import { waitForContainerd } from './wait-for-containerd.ts';
 
 export interface ServiceRunOptions extends RunOptions {
@@ -20,13 +19,14 @@ export interface ServiceRunOptions extends RunOptions {
  * ends when the service manager says so; on Linux it is `run`: systemd keeps what it prints, and sends SIGTERM.
  */
 export async function runService(options: ServiceRunOptions): Promise<number> {
+  const stateDirectory = resolve(options.state);
+  const secrets = credentialOf(stateDirectory);
   if (process.platform !== 'win32') {
-    return await serve(options, pino({ level: process.env['LOAM_LOG_LEVEL'] ?? 'info' }), { stop: stopSignal() });
+    const log = cleanLog(secrets, (line) => process.stdout.write(line));
+    return await serve(options, log, { stop: stopSignal() });
   }
   const { runWindowsService } = await import('./windows/service-process.ts');
   return await runWindowsService(options.name, systemClock, async (lifecycle) => {
-    const stateDirectory = resolve(options.state);
-    const secrets = credentialOf(stateDirectory);
     const { log, file } = fileLog(stateDirectory, secrets);
     const clean = withoutSecrets(secrets);
     const events = await openHostEvents(options.name);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { pino } from 'pino';
 
+import type { Log } from '../log.ts';
 import { RotatingFile } from './rotating-file.ts';
 
 const maxBytes = 10 * 1024 * 1024;
@@ -19,15 +20,19 @@ export function withoutSecrets(secrets: readonly string[]): (text: string) => st
   return (text) => known.reduce((rest, secret) => rest.replaceAll(secret, hidden), text);
 }
 
-/** A log in rotating files: JSON lines as on a console, and never one of the secrets. */
-export function fileLog(stateDirectory: string, secrets: readonly string[]): { log: pino.Logger; file: RotatingFile } {
+/** A log in rotating files: JSON lines as on a console. */
+export function fileLog(stateDirectory: string, secrets: readonly string[]): { log: Log; file: RotatingFile } {
   const file = new RotatingFile({ directory: serviceLogDirectory(stateDirectory), name: 'agent', maxBytes, maxFiles });
+  return { log: cleanLog(secrets, (line) => file.write(line)), file };
+}
+
+/** A log whose lines hold none of the secrets. */
+export function cleanLog(secrets: readonly string[], write: (line: string) => void): Log {
   const clean = withoutSecrets(secrets);
-  const log = pino(
+  return pino(
     { level: process.env['LOAM_LOG_LEVEL'] ?? 'info', redact: { paths: redacted, censor: hidden } },
-    { write: (line: string) => file.write(clean(line)) },
+    { write: (line: string) => write(clean(line)) },
   );
-  return { log, file };
 }
 
 /** Fields that no part of the agent logs today; a new one that did would not get out. */
