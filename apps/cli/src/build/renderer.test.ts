@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { createStyle } from '../output/style.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import type { FollowEvent } from './follower.ts';
-import { createRenderer, describeRunning, summarize } from './renderer.ts';
+import { createRenderer, describeRunning, summarize, failure } from './renderer.ts';
 import { sampleBuild, sampleStep } from './sample-build.ts';
 
 const style = createStyle('never', {}, false);
@@ -77,4 +77,12 @@ test('what runs is told in one line that fits', () => {
     '[0] downloading 5.0 MB/20.0 MB 4.5 s  [1] 1.5 s',
   );
   expect(describeRunning([pull, run], 5500, 20)).toHaveLength(19);
+  const commit = sampleStep({ ...run, state: 'running', phase: 'committing', startedAt: 1000, phaseStartedAt: 5000 });
+  expect(describeRunning([commit], 8000, 80)).toBe('[1] committing (3.0 s) 7.0 s');
+});
+
+test('an exit code of Windows is told by its meaning', () => {
+  const meaning = '0xC0000135 (a DLL was not found)';
+  expect(failure({ exit: { kind: 'exited', code: 0xc0000135, meaning }, error: null })).toBe(`exit code ${meaning}`);
+  expect(failure({ exit: { kind: 'exited', code: 2 }, error: null })).toBe('exit code 2');
 });

@@ -107,3 +107,15 @@ it('the time of a commit is told apart from that of the step, while it lasts and
   const commit = phases?.find(({ phase }) => phase === 'committing');
   expect(commit?.durationMs).toBeGreaterThanOrEqual(commitMs * 0.9);
 });
+
+it('the disk size that a build asks for is that of each of its steps', async () => {
+  await open();
+  const scratchBytes = 60 * 2 ** 30;
+  await world.build(`((from ${nano}) (run (shell "echo 1")) (run (shell "echo 2")))`, { limits: { scratchBytes } });
+  const sizes = world.test.model.recording.calls
+    .filter(({ method }) => method === 'Snapshots.Prepare')
+    .map(({ request }) => request as { key: string; labels: Record<string, string> })
+    .filter(({ key }) => key.startsWith('loam-run-'))
+    .map(({ labels }) => labels['containerd.io/snapshot/windows/rootfs.sizebytes']);
+  expect(sizes).toEqual([String(scratchBytes), String(scratchBytes)]);
+});
