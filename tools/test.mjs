@@ -21,6 +21,7 @@ try {
     'host-local',
     'shellcheck',
     'openssl',
+    'systemctl',
   ]);
   if (missing.length > 0) throw new Error(`The tests need these Debian packages: apt-get install ${missing.join(' ')}`);
   await ensureWeb();

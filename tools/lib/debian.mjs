@@ -15,6 +15,7 @@ export const programs = {
   shellcheck: 'shellcheck',
   openssl: 'openssl',
   debootstrap: 'debootstrap',
+  systemctl: 'systemd',
   ip: 'iproute2',
   iptables: 'iptables',
   // The one of its plugins whose name nothing else has.

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 
-import { serviceCommand } from './service-command.ts';
+import { placeWarnings, serviceCommand } from './service-command.ts';
 
 const program = ['/opt/loam-agent'];
 
@@ -23,4 +23,14 @@ it('the service runs with the state directory and what install was told, and not
     '--grace',
     '30s',
   ]);
+});
+
+it.each([
+  ['C:\\Users\\me\\Downloads\\loam-agent.exe', {}, 1],
+  ['d:\\profiles\\me\\x.exe', { USERPROFILE: 'D:\\Profiles\\me' }, 1],
+  ['C:\\Program Files\\Loam\\loam-agent.exe', { USERPROFILE: 'C:\\Users\\me', TEMP: 'C:\\Users\\me\\Temp' }, 0],
+  ['/home/me/loam-agent', {}, 1],
+  ['/homes/loam-agent', {}, 0],
+])('a program where users can write is warned of: %s', (program, environment, count) => {
+  expect(placeWarnings(program, environment)).toHaveLength(count);
 });

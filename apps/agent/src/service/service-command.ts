@@ -46,10 +46,12 @@ export async function installService(options: ServiceInstallOptions): Promise<nu
     // Also when somebody else had made it: the credential will be in it.
     protectDirectory(stateDirectory);
   }
-  const report = await services.install({ name, stateDirectory, command: serviceCommand(options, stateDirectory) });
-  print(options, { ...report, stateDirectory }, [
+  const command = serviceCommand(options, stateDirectory);
+  const report = await services.install({ name, stateDirectory, command });
+  const warnings = [...report.warnings, ...placeWarnings(command[0] ?? '', process.env)];
+  print(options, { ...report, warnings, stateDirectory }, [
     `The service ${name} ${{ created: 'is installed', updated: 'is changed', unchanged: 'is as it was' }[report.changed]}: ${report.commandLine}`,
-    ...report.warnings.map((warning) => `Not set, the service works without it: ${warning}`),
+    ...warnings.map((warning) => `Warning: ${warning}`),
   ]);
   return 0;
 }
@@ -96,6 +98,18 @@ export function serviceCommand(
     return value === undefined ? [] : [`--${key}`, value];
   });
   return [...program, 'service', 'run', '--name', options.name, '--state', stateDirectory, ...optional];
+}
+
+/** A service runs as SYSTEM or root: a program that a user can replace gives that user the host. */
+export function placeWarnings(program: string, environment: NodeJS.ProcessEnv): string[] {
+  const own = ['USERPROFILE', 'TEMP'].flatMap((key) => environment[key] ?? []);
+  const places = [...own, 'C:\\Users', '/home', '/tmp', '/var/tmp'].filter((place) => place.length > 1);
+  const isBelow = (place: string): boolean => {
+    const rest = program.toLowerCase().slice(place.length);
+    return program.toLowerCase().startsWith(place.toLowerCase()) && /^[\\/]/.test(rest);
+  };
+  if (!places.some(isBelow)) return [];
+  return [`${program} is where users can write, and the service runs it with all rights: move it and install again`];
 }
 
 function thisProgram(): string[] {

@@ -25,7 +25,7 @@ export interface InstallReport {
   readonly name: string;
   readonly changed: 'created' | 'updated' | 'unchanged';
   readonly commandLine: string;
-  /** Settings that the service manager refused; the service works without them. */
+  /** Whole sentences, such as of settings that the service manager refused. */
   readonly warnings: readonly string[];
 }
 

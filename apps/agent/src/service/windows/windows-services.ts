@@ -83,13 +83,15 @@ async function install(control: ServiceControl, definition: ServiceDefinition): 
       control.set(name, setting);
     } catch (error) {
       if (!(error instanceof Win32Failure)) throw error;
-      warnings.push(`${setting.what}: ${error.message}`);
+      warnings.push(`${setting.what} is not set, the service works without it: ${error.message}`);
     }
   }
   try {
     await registerEventSource(name);
   } catch (error) {
-    warnings.push(`source in the event log: ${error instanceof Error ? error.message : String(error)}`);
+    warnings.push(
+      `the source in the event log is not registered: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
   const { commandLine } = configuration;
   const changed =
