@@ -16,6 +16,8 @@ interface Leak {
   readonly kinds: readonly string[];
   readonly what: string;
   readonly cost: string;
+  /** Every platform unless given. */
+  readonly only?: DoctorHost['os'];
 }
 
 const leaks: readonly Leak[] = [
@@ -43,6 +45,7 @@ const leaks: readonly Leak[] = [
   {
     id: 'leaks.mounts',
     title: 'Left-over mounts',
+    only: 'linux',
     kinds: ['mount'],
     what: 'mounts below the state directory',
     cost: 'They keep snapshots busy.',
@@ -57,6 +60,7 @@ export const leakChecks: readonly AnyCheck[] = leaks.map((leak) =>
   defineCheck<LeakFacts>({
     id: leak.id,
     title: leak.title,
+    ...(leak.only ? { only: leak.only } : {}),
     gather: (host) => gatherLeaks(host, leak.kinds),
     judge: (facts) => judgeLeaks(facts, leak),
     repair: removeEverything,

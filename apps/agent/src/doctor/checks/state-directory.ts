@@ -52,7 +52,13 @@ async function gather(host: DoctorHost): Promise<StateFacts> {
 async function readSddl(host: DoctorHost): Promise<string | undefined> {
   const arguments_ = ['-NoProfile', '-NonInteractive', '-Command', aclScript];
   const { code, stdout } = await host.run('powershell.exe', arguments_, { LOAM_DOCTOR_PATH: host.stateDirectory });
-  return code === 0 ? stdout.trim() : undefined;
+  return parseSddl(code, stdout);
+}
+
+/** Undefined when it is none: a program that says nothing has not told that nobody comes in. */
+export function parseSddl(code: number, stdout: string): string | undefined {
+  const text = stdout.trim();
+  return code === 0 && /\bD:/.test(text) ? text : undefined;
 }
 
 export function judgeState(

@@ -10,7 +10,7 @@ import { judgeDisk } from './disk-space.ts';
 import { judgeImages } from './image-builds.ts';
 import { judgeLeftoverLayers } from './leftover-layers.ts';
 import { hostNetworks, judgeNetworks } from './nat-network.ts';
-import { judgeState } from './state-directory.ts';
+import { judgeState, parseSddl } from './state-directory.ts';
 import { judgeBuild, judgeLongPaths, judgeServices, parseLongPaths } from './windows-host.ts';
 
 // The inputs are those that the reference records (section in each name). Nobody has seen them on a Windows host.
@@ -137,6 +137,12 @@ describe('the host', () => {
     expect(open.evidence).toContain('(A;OICIID;0x1200a9;;;BU)');
     expect(judgeState({ ...facts, sddl: closed }, 'windows').status).toBe('ok');
     expect(judgeState(facts, 'windows').status).toBe('unknown');
+    // Wine's powershell.exe says nothing and ends with 0.
+    expect([parseSddl(0, ''), parseSddl(1, closed), parseSddl(0, `${closed}\r\n`)]).toEqual([
+      undefined,
+      undefined,
+      closed,
+    ]);
   });
 
   it('§7.3: images of another build than the host are named with the tags that fit', () => {
