@@ -138,6 +138,38 @@ test('records that come twice, or again after a restart in the middle, leave eve
   await agent.close();
 });
 
+test('the commit of a step is seen while it lasts, with its beginning, and afterwards with its time; an exit code with its meaning', async () => {
+  const { farm, agent } = await listening();
+  agent.script = () => [];
+  await agent.connect();
+  const { id } = await submit(farm);
+  const attemptId = await until(() => [...agent.journals.keys()][0]);
+  const stepRunId = `${attemptId}-1`;
+  const progress = { type: 'step-progress', position: '1', currentBytes: null, totalBytes: null } as const;
+  const stepOf = async () => (await read(farm, id)).stepRuns.find(({ position }) => position === '1');
+  agent.record(attemptId, { type: 'step-started', at: 1000, position: '1', stepRunId, kind: 'run' });
+  agent.record(attemptId, { ...progress, at: 2000, phase: 'running', elapsedMs: 500 });
+  await until(async () => (await stepOf())?.phase === 'running');
+  // In a message of its own: progress of a step that began in an earlier one.
+  agent.record(attemptId, { ...progress, at: 9000, phase: 'committing', elapsedMs: 4000 });
+  const committing = await until(async () => {
+    const step = await stepOf();
+    return step?.phase === 'committing' && step;
+  });
+  expect(committing).toMatchObject({ phaseStartedAt: 5000, phases: null });
+  const [, end] = stepRecords({ position: '1', stepRunId, outcome: 'failed' });
+  if (end?.type !== 'step-ended') throw new Error('no end');
+  const phases = [
+    { phase: 'running', durationMs: 3000 },
+    { phase: 'committing', durationMs: 4200 },
+  ];
+  const exit = { kind: 'exited', code: 0xc0000005, meaning: '0xC0000005 (access violation)' } as const;
+  agent.record(attemptId, { ...end, phases, exit }, succeeded());
+  await ends(farm, id);
+  expect(await stepOf()).toMatchObject({ phases, exit });
+  await agent.close();
+});
+
 test('an agent that stays away for longer than the time of grace loses its build, and can write nothing any more', async () => {
   const clock = new TestClock(Date.now());
   const { farm, agent, agentId } = await listening({ clock, timing: { graceMs: 30_000 } });
