@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { LoamError } from '@loam/base';
 
 import { protectDirectory } from './protect-directory.ts';
+import { replaceFileSync } from './replace-file-sync.ts';
 import { pickWindowsSettings, type WindowsSettings } from './windows-settings.ts';
 
 /** What `enrol` writes: which farm this agent belongs to, and how it proves that. */
@@ -76,7 +77,7 @@ function writePrivate(file: string, text: string): void {
   const temporary = `${file}.new`;
   writeFileSync(temporary, text, { mode: 0o600 });
   chmodSync(temporary, 0o600);
-  renameSync(temporary, file);
+  replaceFileSync(temporary, file);
 }
 
 function readIfThere(file: string): string | undefined {

@@ -1,6 +1,8 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 import type { ShellMemory } from '@loam/engine';
+
+import { replaceFileSync } from './replace-file-sync.ts';
 
 /** Remembers in a file which shell each base image has. One that is broken or cannot be written costs only another look. */
 export function fileShellMemory(file: string): ShellMemory {
@@ -12,7 +14,7 @@ export function fileShellMemory(file: string): ShellMemory {
       const temporary = `${file}.new`;
       try {
         writeFileSync(temporary, JSON.stringify(Object.fromEntries(known)), { mode: 0o600 });
-        renameSync(temporary, file);
+        replaceFileSync(temporary, file);
       } catch {
         // A full disk is told by what needs it.
       }

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
-import { realpath } from 'node:fs/promises';
+import { closeSync, constants, openSync } from 'node:fs';
+import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { LoamError } from '@loam/base';
 
@@ -10,16 +13,20 @@ export interface AgentLock {
 }
 
 /**
- * Takes the exclusive right to a state directory. It is held by a listening endpoint that the kernel removes with the
- * process (an abstract Unix socket, on Windows a named pipe), so a crash can leave nothing behind to be cleaned up.
- * Throws `backend.state-locked` when another process holds it. Does not see holders in other network namespaces.
+ * Takes the exclusive right to a state directory. The kernel gives it back with the process, so a crash leaves nothing to be
+ * cleaned up. Throws `backend.state-locked` when another process holds it.
  */
-export async function lockStateDirectory(stateDirectory: string): Promise<AgentLock> {
+export function lockStateDirectory(stateDirectory: string): Promise<AgentLock> {
+  return process.platform === 'win32' ? lockByFile(stateDirectory) : lockBySocket(stateDirectory);
+}
+
+/** A listening abstract Unix socket. Does not see holders in other network namespaces. */
+async function lockBySocket(stateDirectory: string): Promise<AgentLock> {
   const identity = createHash('sha256')
     .update(await realpath(stateDirectory))
     .digest('hex')
     .slice(0, 32);
-  const address = process.platform === 'win32' ? `\\\\.\\pipe\\loam-state-${identity}` : `\0loam-state-${identity}`;
+  const address = `\0loam-state-${identity}`;
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy());
     socket.end(String(process.pid));
@@ -32,6 +39,34 @@ export async function lockStateDirectory(stateDirectory: string): Promise<AgentL
   }
   server.unref();
   return { release: () => new Promise((resolve) => server.close(() => resolve())) };
+}
+
+/** UV_FS_O_EXLOCK of libuv's documentation ("File open constants"): opened so, a file cannot be opened by anybody else. */
+const exclusive = 0x1000_0000;
+/** A scanner has a file open for a moment only. */
+const attempts = 5;
+const pauseMs = 100;
+
+/** A file that is open and shared with nobody: whatever the directory is called, and whoever asks, it is this file. */
+async function lockByFile(stateDirectory: string): Promise<AgentLock> {
+  const holderFile = join(stateDirectory, 'lock-holder');
+  for (let attempt = 1; ; attempt++) {
+    // A descriptor, since a handle that nobody holds is closed by the collector.
+    let fd: number;
+    try {
+      fd = openSync(join(stateDirectory, 'lock'), constants.O_RDWR | constants.O_CREAT | exclusive, 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+      if (attempt < attempts) {
+        await delay(pauseMs);
+        continue;
+      }
+      const pid = await readFile(holderFile, 'utf8').catch(() => 'unknown');
+      throw LoamError.of('backend.state-locked', { directory: stateDirectory, pid });
+    }
+    await writeFile(holderFile, String(process.pid));
+    return { release: () => Promise.resolve(closeSync(fd)) };
+  }
 }
 
 function listen(server: Server, address: string): Promise<void> {

@@ -9,11 +9,12 @@ import {
   statSync,
   utimesSync,
 } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
+import { replaceFile } from '@loam/backend-containerd';
 import { LoamError, type Digest } from '@loam/base';
 
 export interface BlobCacheOptions {
@@ -93,7 +94,7 @@ export class BlobCache {
     try {
       await pipeline(fetch(), hashing, createWriteStream(part, { mode: 0o600 }));
       if (`sha256:${hash.digest('hex')}` !== digest) throw LoamError.of('agent.context-damaged', { what: digest });
-      await rename(part, path);
+      await replaceFile(part, path);
     } catch (error) {
       await rm(part, { force: true });
       throw error;

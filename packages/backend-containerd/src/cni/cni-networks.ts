@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { LoamError } from '@loam/base';
 
 import type { NetworkProvider, RunNetwork } from '../networks.ts';
+import { replaceFile } from '../replace-file.ts';
 import { CniFailure, type Attachment, type CniResult, type Conflist } from './conflist.ts';
 
 /** Makes the namespaces that plugins connect. */
@@ -83,7 +84,7 @@ export class CniNetworks implements NetworkProvider {
     const { directory } = this.#options;
     await mkdir(directory, { recursive: true });
     await writeFile(join(directory, `${runId}.new`), JSON.stringify(result));
-    await rename(join(directory, `${runId}.new`), join(directory, runId));
+    await replaceFile(join(directory, `${runId}.new`), join(directory, runId));
   }
 
   /** Undefined unless ADD came to its end. */

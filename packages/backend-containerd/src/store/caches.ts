@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { CacheInfo, CacheMount, CacheRequest, Owner } from '@loam/backend';
 import { cancelled, LoamError, type Clock } from '@loam/base';
 
+import { replaceFile } from '../replace-file.ts';
 import { directorySize } from './directory-size.ts';
 
 export interface CachesOptions {
@@ -80,7 +81,7 @@ export class Caches {
       const doomed = join(this.#options.directory, `removed-${hash(id)}`);
       await rm(doomed, { recursive: true, force: true });
       try {
-        await rename(state.directory, doomed);
+        await replaceFile(state.directory, doomed);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       }
@@ -133,7 +134,7 @@ export class Caches {
       const fresh = `${directory}.new`;
       await rm(fresh, { recursive: true, force: true });
       await this.#options.makeDirectory(fresh, owner, mode);
-      await rename(fresh, directory);
+      await replaceFile(fresh, directory);
     }
   }
 

@@ -1,5 +1,7 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+
+import { replaceFile } from '../../replace-file.ts';
 
 /** What a run has in the service. */
 export interface RunRecord {
@@ -19,7 +21,7 @@ export class RunRecords {
     await mkdir(this.#directory, { recursive: true });
     const path = join(this.#directory, runId);
     await writeFile(`${path}.new`, JSON.stringify(record), { flush: true });
-    await rename(`${path}.new`, path);
+    await replaceFile(`${path}.new`, path);
   }
 
   /** Undefined when it is not there or was never whole, in which case nothing was made either. */
