@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { root } from '../lib/paths.mjs';
+import { windowsUrl } from './bundle.mjs';
+import { skippedTests } from './suites.mjs';
+import { windowsPath } from './wine.mjs';
+
+const reporter = windowsUrl(fileURLToPath(new URL('reporter.mjs', import.meta.url)));
+/** A whole file of tests. */
+const timeoutMs = 60_000;
+
+/**
+ * Runs one bundled test file on node.exe. A file is good when its tests all passed, there was at least one, the reporter got to
+ * its end, and Node ended by itself with 0.
+ */
+export async function runTestFile(wine, { node, source, bundle, outputFolder, env }) {
+  const name = path.basename(bundle, '.mjs');
+  const output = path.join(outputFolder, `${name}.txt`);
+  const report = path.join(outputFolder, `${name}.jsonl`);
+  const startedAt = performance.now();
+  const skips = skippedTests[source] ?? {};
+  const args = [
+    `--test-reporter=${reporter}`,
+    `--test-reporter-destination=${windowsPath(report)}`,
+    // As vitest does: what a test leaves open is no failure of it.
+    '--test-force-exit',
+    windowsPath(bundle),
+  ];
+  const code = await wine.run(node, args, {
+    output,
+    timeoutMs,
+    env: { ...env, LOAM_LANE_SOURCE: windowsPath(path.join(root, source)), LOAM_LANE_SKIPPED: JSON.stringify(skips) },
+  });
+  const lines = readLines(report);
+  const tests = lines.filter(({ outcome }) => outcome !== undefined);
+  const failures = tests.filter(({ outcome }) => outcome === 'fail').map(({ name: test, why }) => `${test}\n${why}`);
+  const passed = tests.filter(({ outcome }) => outcome === 'pass').length;
+  const skipped = tests.filter(({ outcome }) => outcome === 'skipped').length;
+  if (code === undefined) {
+    failures.push(`was killed after ${timeoutMs} ms, behind "${tests.at(-1)?.name}"\n${tail(output)}`);
+  } else if (lines.at(-1)?.isOver !== true) failures.push(`Node ended with ${code} in the middle\n${tail(output)}`);
+  else if (code !== 0 && failures.length === 0) failures.push(`Node ended with ${code}\n${tail(output)}`);
+  else if (passed === 0) failures.push('has no test that passed');
+  else if (skipped !== Object.keys(skips).length) failures.push(`skipped ${skipped} tests, and the list names others`);
+  return { source, passed, skipped, failures, seconds: (performance.now() - startedAt) / 1000 };
+}
+
+function readLines(file) {
+  const lines = read(file).split('\n');
+  // The last one is empty, or was not written to its end.
+  return lines.slice(0, -1).map((line) => JSON.parse(line));
+}
+
+function tail(file) {
+  return read(file).split('\n').slice(-20).join('\n');
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
