@@ -58,7 +58,7 @@ async function readSddl(host: DoctorHost): Promise<string | undefined> {
 /** Undefined when it is none: a program that says nothing has not told that nobody comes in. */
 export function parseSddl(code: number, stdout: string): string | undefined {
   const text = stdout.trim();
-  return code === 0 && /\bD:/.test(text) ? text : undefined;
+  return code === 0 && /D:[A-Z]*\(/.test(text) ? text : undefined;
 }
 
 export function judgeState(
