@@ -1,6 +1,6 @@
-import { cpus, hostname, totalmem } from 'node:os';
+import { cpus, hostname, release, totalmem } from 'node:os';
 
-import { formatPlatform } from '@loam/backend';
+import { formatPlatform, type Platform } from '@loam/backend';
 import type { AgentFacts } from '@loam/contracts';
 
 import type { Host } from './host.ts';
@@ -12,11 +12,16 @@ export async function gatherFacts(host: Host): Promise<AgentFacts> {
   return {
     version: agentVersion(),
     hostname: hostname(),
-    platform: formatPlatform(host.platform),
+    platform: describePlatform(host.platform, release()),
     containerd: version,
     cpus: cpus().length,
     memoryBytes: totalmem(),
     diskTotalBytes: disk.totalBytes,
     diskFreeBytes: disk.freeBytes,
   };
+}
+
+/** On Windows with the host's build: it decides which images run here (reference §7.3). */
+export function describePlatform(platform: Platform, osRelease: string): string {
+  return formatPlatform(platform.os === 'windows' ? { ...platform, osVersion: osRelease } : platform);
 }
