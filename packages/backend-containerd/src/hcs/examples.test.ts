@@ -52,6 +52,11 @@ describe('nanoserver', () => {
     await edit('greeting.txt');
     expect((await world.build()).ran).toEqual(['1', '2', '3']);
   });
+
+  it('is built on a host of build 26100 (Server 2025), too', async () => {
+    world = await openExample('nanoserver/hello.spec', [nanoserver], { hostBuild: 26100 });
+    expect((await world.build()).log).toContain('Hello');
+  });
 });
 
 describe('msvc', () => {
@@ -180,7 +185,7 @@ describe('obuilder', () => {
   }
 
   it('builds OBuilder as the article does: pin, dependencies with the network, then the sources', async () => {
-    world = await openExample('obuilder/obuilder.spec', [image], makeCheckout);
+    world = await openExample('obuilder/obuilder.spec', [image], { makeProject: makeCheckout });
     expect(world.complaints).toEqual(['lint.unpinned-base']);
     const built = await world.build();
     expect(commands()).toEqual([
@@ -197,7 +202,7 @@ describe('obuilder', () => {
   });
 
   it('an edit of a source does not install the dependencies again; one of an opam file does', async () => {
-    world = await openExample('obuilder/obuilder.spec', [image], makeCheckout);
+    world = await openExample('obuilder/obuilder.spec', [image], { makeProject: makeCheckout });
     await world.build();
     await edit('main.ml');
     expect((await world.build()).ran).toEqual(['5', '6']);

@@ -49,15 +49,24 @@ export interface ExampleWorld {
   close(): Promise<void>;
 }
 
-/** `file` is the spec, below `examples/windows`; the context is its directory, or `project`. */
+export interface ExampleOptions {
+  /** Makes the context; without it, it is the directory of the spec. */
+  readonly makeProject?: (directory: string) => Promise<void>;
+  /** Of the host: 20348 unless given. The images are of 20348. */
+  readonly hostBuild?: number;
+}
+
+/** `file` is the spec, below `examples/windows`. */
 export async function openExample(
   file: string,
   images: readonly ExampleImage[],
-  makeProject?: (directory: string) => Promise<void>,
+  { makeProject, hostBuild = 20348 }: ExampleOptions = {},
 ): Promise<ExampleWorld> {
   const started: StartedProcess[] = [];
   const test = await openModelBackend({
+    driver: { hostVersion: `10.0.${hostBuild}` },
     model: {
+      host: { build: hostBuild },
       program(context) {
         const { commandLine, cwd, user, hasNetwork, env } = context;
         if (commandLine.startsWith('cmd /S /C ')) started.push({ commandLine, cwd, user, hasNetwork, env });
