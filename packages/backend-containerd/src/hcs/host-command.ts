@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 /** Runs a program of the host to its end. Throws when it fails, with what it said. */
@@ -6,7 +7,11 @@ export type HostCommand = (program: string, args: readonly string[]) => Promise<
 
 const timeoutMs = 30_000;
 
-/** Every external helper has a time limit, and dies at it (reference §11.1). */
+/**
+ * A program of Windows itself, by its full path: one of that name in the working directory would be found first. Every
+ * external helper has a time limit, and dies at it (reference §11.1).
+ */
 export const runHostCommand: HostCommand = async (program, args) => {
-  await promisify(execFile)(program, [...args], { timeout: timeoutMs, killSignal: 'SIGKILL', windowsHide: true });
+  const path = join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', `${program}.exe`);
+  await promisify(execFile)(path, [...args], { timeout: timeoutMs, killSignal: 'SIGKILL', windowsHide: true });
 };
