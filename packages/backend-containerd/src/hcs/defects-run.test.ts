@@ -144,6 +144,27 @@ describe('§11.2 #18, #19, #25: what the runtime is given', () => {
   });
 });
 
+describe('§11.2 #20: limits of a build', () => {
+  it('reach the step: processors, memory, and the size of its disk', async () => {
+    const limits = { cpus: 2, memoryBytes: 1 << 30, scratchBytes: 40 * 2 ** 30 };
+    expect((await opened.build(run('ver'), { limits })).kind).toBe('succeeded');
+    expect(runs()[0]?.spec.windows?.resources).toEqual({ cpu: { count: 2 }, memory: { limit: 1 << 30 } });
+    const prepared = opened.test.model.recording.calls.map(
+      ({ request }) => (request as { labels?: Record<string, string> } | undefined)?.labels ?? {},
+    );
+    const sizes = prepared.map((labels) => labels['containerd.io/snapshot/windows/rootfs.sizebytes']);
+    expect(sizes.filter((size) => size !== undefined)).toEqual([String(40 * 2 ** 30)]);
+  });
+
+  it('and its time: what runs longer is ended', async () => {
+    const built = await opened.build(run('ping -n 100 127.0.0.1'), { timeoutMs: 200 });
+    const end = built.events.find((event) => event.type === 'step-ended' && event.position === '1');
+    expect(end).toMatchObject({ outcome: 'failed', exit: { kind: 'timed-out' } });
+    await opened.test.backend.settled();
+    expect(await opened.test.client.tasks.list()).toEqual([]);
+  });
+});
+
 describe('§11.2 #21, vectors (10) networks: a step', () => {
   it.each([
     ['no', '', false],
