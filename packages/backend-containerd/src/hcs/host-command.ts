@@ -12,6 +12,7 @@ const timeoutMs = 30_000;
  * external helper has a time limit, and dies at it (reference §11.1).
  */
 export const runHostCommand: HostCommand = async (program, args) => {
-  const path = join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', `${program}.exe`);
+  const name = program.endsWith('.exe') ? program : `${program}.exe`;
+  const path = join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', name);
   await promisify(execFile)(path, [...args], { timeout: timeoutMs, killSignal: 'SIGKILL', windowsHide: true });
 };
