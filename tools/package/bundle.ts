@@ -4,7 +4,15 @@ import path from 'node:path';
 import { rolldown } from 'rolldown';
 
 import { root } from '../lib/paths.mjs';
+import { packageFolder } from './licenses.ts';
 import { nodeVersion } from './platforms.ts';
+
+/** The agent and all that it imports. */
+export interface AgentBundle {
+  readonly script: string;
+  /** Folders of the npm packages in it. */
+  readonly packages: readonly string[];
+}
 
 /** The version that apps/agent/package.json gives. */
 export function agentVersion(): string {
@@ -16,7 +24,7 @@ export function agentVersion(): string {
  * Makes apps/agent and all that it imports one CommonJS script, the only form that Node 22 takes into a single executable.
  * Nothing is left to be read from beside it. The same sources give the same bytes.
  */
-export async function bundleAgent(): Promise<string> {
+export async function bundleAgent(): Promise<AgentBundle> {
   const bundle = await rolldown({
     cwd: root,
     input: 'apps/agent/src/main.ts',
@@ -38,7 +46,8 @@ export async function bundleAgent(): Promise<string> {
     const [chunk, ...others] = output;
     if (others.length > 0)
       throw new Error(`the bundle is more than one file: ${others.map((each) => each.fileName).join(', ')}`);
-    return chunk.code;
+    const folders = chunk.moduleIds.map(packageFolder).filter((folder) => folder !== undefined);
+    return { script: chunk.code, packages: [...new Set(folders)].toSorted() };
   } finally {
     await bundle.close();
   }

@@ -15,6 +15,9 @@ import { promisify } from 'node:util';
 import { inject } from 'postject';
 
 import { npmPackage } from '../lib/npm-package.mjs';
+import { root } from '../lib/paths.mjs';
+import type { AgentBundle } from './bundle.ts';
+import { licenseTexts } from './licenses.ts';
 import { makerNode, type PackagePlatform } from './platforms.ts';
 
 /** Marks, in every node binary, the place where it notes that a blob has been put into it (Node's documentation, "Single executable applications"). */
@@ -25,16 +28,25 @@ const scriptName = 'loam-agent.cjs';
 
 const workPrefix = '.making-';
 
-/** Makes one executable of the script: Node, the script and the native parts in one file. */
-export async function makeExecutable(script: string, platform: PackagePlatform, directory: string): Promise<string> {
-  const maker = path.join(await npmPackage(makerNode()), 'bin/node');
+/** Makes one executable: Node, the script, the native parts and all their licences in one file. Gives its path. */
+export async function makeExecutable(
+  { script, packages }: AgentBundle,
+  platform: PackagePlatform,
+  directory: string,
+): Promise<string> {
+  const makerFolder = await npmPackage(makerNode());
+  const maker = path.join(makerFolder, 'bin/node');
   const base = path.join(await npmPackage(platform.node), platform.nodePath);
   removeLeftovers(directory);
   const work = mkdtempSync(path.join(directory, `${workPrefix}${process.pid}-`));
   try {
-    const assets: Record<string, string> = {};
-    for (const { name, from, path: inside } of platform.assets)
+    const assets: Record<string, string> = { 'licenses.txt': 'licenses.txt' };
+    const folders = [...packages, makerFolder];
+    for (const { name, from, path: inside, licensedIn } of platform.assets) {
       assets[name] = path.join(await npmPackage(from), inside);
+      folders.push(path.join(root, licensedIn));
+    }
+    writeFileSync(path.join(work, 'licenses.txt'), licenseTexts(folders));
     writeFileSync(path.join(work, scriptName), script);
     // Neither code cache nor snapshot: both fit only the platform that made them.
     const config = { main: scriptName, output: 'blob', disableExperimentalSEAWarning: true, assets };

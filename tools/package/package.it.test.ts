@@ -18,18 +18,18 @@ import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { agentVersion, bundleAgent } from './bundle.ts';
+import { agentVersion, bundleAgent, type AgentBundle } from './bundle.ts';
 import { makeExecutable } from './executable.ts';
 import { platforms, type PackagePlatform } from './platforms.ts';
 
 let home: string;
-let script: string;
+let bundle: AgentBundle;
 let executable: string;
 
 beforeAll(async () => {
   home = mkdtempSync(path.join(tmpdir(), 'loam-package-'));
-  script = await bundleAgent();
-  const made = await makeExecutable(script, platformOf('linux-x64'), home);
+  bundle = await bundleAgent();
+  const made = await makeExecutable(bundle, platformOf('linux-x64'), home);
   // Alone in a directory, and nothing of the workspace or of Node around it.
   executable = path.join(home, 'alone');
   copyFileSync(made, executable);
@@ -59,6 +59,16 @@ describe('the agent as one file, on a host without Node', () => {
     const help = await agent('--help');
     expect(help.stdout).toContain('service');
     expect((await agent('nonsense')).code).toBe(2);
+  });
+
+  it('has the licences of all that it is made of', async () => {
+    const { code, stdout } = await agent('licenses');
+    expect(code).toBe(0);
+    const named = [...stdout.matchAll(/^(\S+) [\d.]+ \((.+)\)$/gm)].map(([, name, license]) => [name, license]);
+    const by = Object.fromEntries(named) as Record<string, string>;
+    expect(by).toMatchObject({ commander: 'MIT', pino: 'MIT', ws: 'MIT', '@bufbuild/protobuf': expect.any(String) });
+    expect(stdout).toContain('Node.js is licensed for use as follows');
+    expect(stdout).toContain('Permission is hereby granted');
   });
 
   it('answers with codes and remedies, as from the sources', async () => {
@@ -113,17 +123,17 @@ it('the same sources give the same bytes, which do not name the machine that mad
   const other = mkdtempSync(path.join(tmpdir(), 'loam-package-again-'));
   try {
     const [one, two] = await Promise.all([bundleAgent(), bundleAgent()]);
-    expect(one).toBe(two);
-    const again = await makeExecutable(script, platformOf('linux-x64'), other);
+    expect(one).toEqual(two);
+    const again = await makeExecutable(bundle, platformOf('linux-x64'), other);
     expect(digestOf(again)).toBe(digestOf(executable));
-    expect(script).not.toContain(path.resolve('.'));
+    expect(bundle.script).not.toContain(path.resolve('.'));
   } finally {
     rmSync(other, { recursive: true, force: true });
   }
 });
 
 it('what is bundled asks Node for nothing but its own modules', () => {
-  const asked = [...script.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name]) => name ?? '');
+  const asked = [...bundle.script.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name]) => name ?? '');
   const foreign = asked.filter((name) => !name.startsWith('node:') && !builtin.has(name));
   expect(foreign.toSorted()).toEqual(['bufferutil', 'utf-8-validate']);
 });

@@ -20,10 +20,10 @@ async function main(): Promise<void> {
   const unknown = positionals.filter((name) => !names.includes(name));
   if (unknown.length > 0)
     throw new Error(`There is no package for ${unknown.join(', ')}; there are ${names.join(' and ')}.`);
-  const script = await bundleAgent();
+  const bundle = await bundleAgent();
   const digestOf = (name: string): string => {
     const platform = platforms.find((each) => each.platform === name);
-    return createHash('sha256').update(JSON.stringify(platform)).update(script).digest('hex');
+    return createHash('sha256').update(JSON.stringify(platform)).update(bundle.script).digest('hex');
   };
   const fresh = options['if-stale'] ? freshPlatforms(packageDirectory, digestOf) : [];
   const wanted = platforms.filter(
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   mkdirSync(packageDirectory, { recursive: true });
   const about = { version: agentVersion(), commit: commit() };
   for (const platform of wanted) {
-    await makeExecutable(script, platform, packageDirectory);
+    await makeExecutable(bundle, platform, packageDirectory);
     const { name, size, sha256 } = await recordPackage(packageDirectory, platform.platform, platform.fileName, {
       ...about,
       digest: digestOf(platform.platform),

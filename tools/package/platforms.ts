@@ -33,7 +33,13 @@ export interface PackagePlatform {
   readonly node: NpmPackage;
   readonly nodePath: string;
   /** Native parts: the name that the program asks for, and the file in an npm package. */
-  readonly assets: readonly { readonly name: string; readonly from: NpmPackage; readonly path: string }[];
+  readonly assets: readonly {
+    readonly name: string;
+    readonly from: NpmPackage;
+    readonly path: string;
+    /** The folder of the workspace's package that has its licence. */
+    readonly licensedIn: string;
+  }[];
 }
 
 export const platforms: readonly PackagePlatform[] = [
@@ -51,6 +57,7 @@ export const platforms: readonly PackagePlatform[] = [
           integrity: lockedIntegrity('@koromix/koffi-win32-x64', koffiVersion),
         },
         path: 'win32_x64/koffi.node',
+        licensedIn: 'apps/agent/node_modules/koffi',
       },
     ],
   },

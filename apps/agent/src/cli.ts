@@ -156,6 +156,13 @@ function createProgram(done: (code: number) => void): Command {
       done(await importImage(file, options));
     });
   addServiceCommands(program, done);
+  program
+    .command('licenses')
+    .description('of what the single executable is made of')
+    .action(async () => {
+      const { showLicenses } = await import('./commands/licenses.ts');
+      done(showLicenses());
+    });
   return program;
 }
 
