@@ -157,7 +157,8 @@ describe('§11.2 #20: limits of a build', () => {
   });
 
   it('and its time: what runs longer is ended', async () => {
-    const built = await opened.build(run('ping -n 100 127.0.0.1'), { timeoutMs: 200 });
+    const built = await opened.build(run('ping -n 100 127.0.0.1'), { stepTimeoutMs: 200 });
+    expect(built.error).toMatchObject({ code: 'engine.timed-out' });
     const end = built.events.find((event) => event.type === 'step-ended' && event.position === '1');
     expect(end).toMatchObject({ outcome: 'failed', exit: { kind: 'timed-out' } });
     await opened.test.backend.settled();

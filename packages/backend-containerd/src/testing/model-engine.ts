@@ -27,7 +27,7 @@ export interface BuildOptions {
   readonly files?: Record<string, string>;
   readonly secrets?: Readonly<Record<string, string>>;
   readonly limits?: Limits;
-  readonly timeoutMs?: number;
+  readonly stepTimeoutMs?: number;
   readonly signal?: AbortSignal;
   readonly onLog?: (text: string) => void;
 }
@@ -106,7 +106,7 @@ async function build(engine: Engine, text: string, options: BuildOptions): Promi
       context: filesContext(options.files ?? {}),
       secrets: new Map(secrets),
       limits: options.limits ?? {},
-      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      ...(options.stepTimeoutMs === undefined ? {} : { stepTimeoutMs: options.stepTimeoutMs }),
       owner: 'story',
     },
     (event) => {
