@@ -118,17 +118,18 @@ function Get-Sha256([string]$File) {
 }
 
 # Fetches a file, going on where an earlier try ended, and lets it pass only with the right digest.
-function Get-Verified([string]$Address, [string]$File, [string]$Sha256, [long]$SizeBytes = -1) {
+function Get-Verified([string]$Address, [string]$File, [string]$Sha256) {
     if ((Get-Sha256 $File) -eq $Sha256) { return }
     $part = '{0}.{1}.part' -f $File, $Sha256.Substring(0, 12)
     $arguments = @('-fsSL', '--connect-timeout', '30', '-C', '-', '-o', $part, $Address)
     # Private authorities seldom publish where to ask for revocations, without which Windows refuses.
     if ($CaFile -ne '' -and $Address.StartsWith($FarmUrl)) { $arguments = @('--ssl-no-revoke') + $arguments }
     foreach ($attempt in 1..5) {
-        $isWhole = (Test-Path -LiteralPath $part) -and $SizeBytes -ge 0 -and (Get-Item -LiteralPath $part).Length -ge $SizeBytes
-        if ($isWhole) { break }
+        if ((Get-Sha256 $part) -eq $Sha256) { break }
         $fetched = Invoke-Native (Join-Path $System32 'curl.exe') $arguments
         if ($fetched.Code -eq 0) { break }
+        # 22 is an answer of 400 or more: also for a part that is as long as the file, or longer, and is not it.
+        if ($fetched.Code -eq 22 -and (Test-Path -LiteralPath $part)) { Remove-Item -LiteralPath $part -Force }
         if ($attempt -eq 5) {
             Stop-Install 'install.download-failed' ('{0} could not be fetched: {1}' -f $Address, $fetched.Text) 'Check the way there (for a proxy, set $env:HTTPS_PROXY), then paste the line again: it goes on where it broke off.'
         }
@@ -293,7 +294,7 @@ function Install-Containerd {
 function Add-Containerd {
     $archive = Join-Path $env:TEMP ('containerd-{0}-windows-amd64.tar.gz' -f $ContainerdVersion)
     $address = 'https://github.com/containerd/containerd/releases/download/v{0}/containerd-{0}-windows-amd64.tar.gz' -f $ContainerdVersion
-    Get-Verified $address $archive $ContainerdSha256.ToLowerInvariant()
+    Get-Verified $address $archive ($ContainerdSha256.ToLowerInvariant())
     $null = New-Item -ItemType Directory -Path $ContainerdDirectory -Force
     # Its files are in bin/.
     $unpacked = Invoke-Native (Join-Path $System32 'tar.exe') @('-xf', $archive, '--strip-components', '1', '-C', $ContainerdDirectory)
@@ -386,7 +387,7 @@ function Install-Program {
         $null = New-Item -ItemType Directory -Path $ProgramDirectory -Force
         # Beside the old one first: it is gone for as short as can be.
         $fresh = Join-Path $ProgramDirectory 'loam-agent.new.exe'
-        Get-Verified ('{0}/api/v1/downloads/{1}' -f $FarmUrl, $PackageName) $fresh $PackageSha256 ([long]$PackageSize)
+        Get-Verified ('{0}/api/v1/downloads/{1}' -f $FarmUrl, $PackageName) $fresh $PackageSha256
         Stop-Agent
         Move-Item -LiteralPath $fresh -Destination $Program -Force
         $Run.Replaced = $true

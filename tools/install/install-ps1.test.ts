@@ -29,7 +29,6 @@ const documented: Readonly<Record<string, string>> = {
   'Get-Content': '-LiteralPath -Raw',
   'Get-FileHash': '-LiteralPath -Algorithm',
   'Get-HnsNetwork': '',
-  'Get-Item': '-LiteralPath',
   'Get-ItemProperty': '-LiteralPath',
   'Get-MpPreference': '',
   'Get-Service': '-Name -ErrorAction',
@@ -65,7 +64,7 @@ describe('the install script for Windows', () => {
   });
 
   test('calls documented cmdlets with documented parameters, its own functions, and nothing else', () => {
-    const own = new Set(script.functions);
+    const own = script.functions;
     const named = script.calls.filter(({ name }) => /^[A-Za-z]/.test(name));
     expect(named.length).toBeGreaterThan(100);
     const unknown = named.flatMap(({ name, parameters }) => {
@@ -78,7 +77,40 @@ describe('the install script for Windows', () => {
     expect(unknown).toEqual([]);
     const called = new Set(named.map(({ name }) => name));
     expect(Object.keys(documented).filter((name) => !called.has(name))).toEqual([]);
-    expect(script.functions.filter((name) => !called.has(name))).toEqual([]);
+    expect([...script.functions.keys()].filter((name) => !called.has(name))).toEqual([]);
+  });
+
+  test('gives its functions no more than they take', () => {
+    const own = script.calls.filter(({ name }) => script.functions.has(name));
+    expect(own.length).toBeGreaterThan(60);
+    const wrong = own.filter(({ name, argumentCount }) => argumentCount > (script.functions.get(name) ?? 0));
+    expect(wrong.map((call) => call.text)).toEqual([]);
+  });
+
+  test('reads no variable that nothing was put into, which strict mode would end', () => {
+    const automatic = [
+      '_',
+      'null',
+      'true',
+      'false',
+      'matches',
+      'lastexitcode',
+      'pscmdlet',
+      'psversiontable',
+      'whatifpreference',
+    ];
+    const known = (name: string): boolean =>
+      name.startsWith('env:') || automatic.includes(name) || script.assigned.has(name);
+    expect(script.variables.size).toBeGreaterThan(60);
+    expect([...script.variables].filter((name) => !known(name))).toEqual([]);
+  });
+
+  test('fills every place of its messages', () => {
+    expect(script.formats.length).toBeGreaterThan(50);
+    for (const { template, values } of script.formats) {
+      const places = [...template.matchAll(/\{(\d+)\}/g)].map(([, place]) => Number(place));
+      expect([template, Math.max(...places) + 1]).toEqual([template, values]);
+    }
   });
 
   test('stops at the first error, in strict mode', () => {
@@ -138,7 +170,7 @@ describe('the install script for Windows', () => {
     const harmless = new Set(['New-Object', 'Start-Sleep', 'Stop-Transcript', 'Stop-Install']);
     // Called by steps alone, as the next test shows; and what makes nothing with -WhatIf.
     const partsOfSteps = ['Add-Containerd', 'Get-Verified', 'Stop-Agent', 'Start-Log'];
-    const own = new Set(script.functions);
+    const own = script.functions;
     const outside = script.calls
       .filter(({ name }) => changing.test(name) && !harmless.has(name) && !own.has(name))
       .filter(({ inside }) => !inside.some((each) => each === 'Invoke-Step' || partsOfSteps.includes(each)));
