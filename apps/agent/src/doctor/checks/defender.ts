@@ -38,7 +38,8 @@ export const defenderExclusions = defineCheck<DefenderFacts>({
     const output = await host.run('powershell.exe', ['-NoProfile', '-NonInteractive', '-Command', script]);
     return {
       defender: parseDefender(output),
-      paths: [root, host.stateDirectory],
+      // Narrow: what the agent itself opens goes with its program (install.ps1 excludes the same).
+      paths: [root],
       processes: ['containerd.exe', 'containerd-shim-runhcs-v1.exe', win32.basename(process.execPath)],
     };
   },
