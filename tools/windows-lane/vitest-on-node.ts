@@ -3,11 +3,17 @@
  * test files run there, bundled with this in the place of 'vitest'.
  */
 import { readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe as nodeDescribe, test as nodeTest } from 'node:test';
 import { format } from 'node:util';
 
 import { expect as vitestExpect, vi as vitestVi } from 'vitest';
+
+// Node's fetch asks for keep-alive before it connects, and Wine 8 then refuses to connect.
+Socket.prototype.setKeepAlive = function setKeepAlive() {
+  return this;
+};
 
 type Body = (...args: unknown[]) => unknown;
 /** vitest takes options or a time limit beside the body; all of these tests have the same time here. */

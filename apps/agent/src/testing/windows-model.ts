@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createContainerdBackend, createHcsDriver, type ContainerdBackend } from '@loam/backend-containerd';
 import { systemClock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
+import { localEndpoint } from '@loam/containerd/testing';
 import { baseLayer, ContainerdModel, layerTar, type ContainerdModelOptions } from '@loam/containerd-model';
 
 /** The HCS back end on a model of Windows containerd, which proves nothing about Windows. */
@@ -22,7 +23,7 @@ export const hostVersion = '10.0.20348';
 export async function openWindowsModel(options: Partial<ContainerdModelOptions> = {}): Promise<WindowsModel> {
   const directory = await mkdtemp(join(tmpdir(), 'loam-model-'));
   const model = await ContainerdModel.start({
-    address: join(directory, 's'),
+    address: localEndpoint(join(directory, 's')),
     rootDirectory: join(directory, 'root'),
     ...options,
   });
@@ -34,7 +35,7 @@ export async function openWindowsModel(options: Partial<ContainerdModelOptions> 
     ...own,
     hostVersion,
     hostProcessors: 2,
-    pipePrefix: join(directory, 'p-'),
+    pipePrefix: localEndpoint(join(directory, 'p-')),
     // No icacls here.
     runCommand: () => Promise.resolve(),
   });
