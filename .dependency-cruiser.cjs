@@ -26,11 +26,12 @@ const rooms = {
   queue: { may: ['base'], because: 'jobs carry ids, handlers load what they need' },
   logs: { may: ['base'], because: 'it stores bytes and knows nothing of builds' },
   daemon: { may: ['base'], because: 'it is what every daemon needs, whatever it does' },
-  testkit: { may: [], because: 'it starts real services and knows no room' },
+  'postgres-server': { may: [], because: 'it runs a server and knows no row' },
+  testkit: { may: ['postgres-server'], because: 'it starts real services and knows no room' },
 };
 const apps = {
   api: {
-    may: ['base', 'spec', 'contracts', 'db', 'queue', 'logs', 'daemon'],
+    may: ['base', 'spec', 'contracts', 'db', 'queue', 'logs', 'daemon', 'postgres-server'],
     because: 'only the API knows the database and the queue, and it never runs a build',
   },
   web: { may: ['base', 'spec', 'contracts'], because: 'it is bundled for the browser' },

@@ -1,28 +1,39 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { LoamError, sleep, type Clock } from '@loam/base';
 import { createDatabase, isReachable } from '@loam/db';
-import type { FastifyBaseLogger } from 'fastify';
-
 import {
   findBinaries,
   freePort,
   isAlive,
   isPostgresOf,
+  makeDataDirectory,
   readPostmasterPid,
-  run,
   serverAccount,
   spawnServer,
-  type Account,
-} from './postgres-process.ts';
+  type ServerProcess,
+} from '@loam/postgres-server';
+import type { FastifyBaseLogger } from 'fastify';
 
 const userName = 'loam';
 const databaseName = 'loam';
 /** Recovery after a crash replays what was not checkpointed, which takes a while on a slow disk. */
 const startMsMax = 60_000;
 const stopMsMax = 10_000;
+const settings = {
+  max_connections: '60',
+  shared_buffers: '48MB',
+  // An idle farm shall be idle.
+  autovacuum_naptime: '5min',
+  bgwriter_delay: '1s',
+  wal_writer_delay: '1s',
+  checkpoint_timeout: '15min',
+  max_wal_size: '256MB',
+  log_checkpoints: 'off',
+  jit: 'off',
+};
 
 export interface EmbeddedPostgres {
   /** Of the farm's database. */
@@ -60,9 +71,12 @@ export async function startEmbeddedPostgres(options: {
   let access = await readAccess(accessFile);
   if (access === undefined || !(await exists(join(directory, 'PG_VERSION')))) {
     access = { port: await freePort(), password: randomBytes(24).toString('base64url') };
-    await initialise({ directory, access, account, initdb: binaries.initdb }).catch((error: unknown) => {
-      throw failed('its data directory could not be made', error);
-    });
+    const { password } = access;
+    await makeDataDirectory({ directory, initdb: binaries.initdb, account, user: userName, password }).catch(
+      (error: unknown) => {
+        throw failed('its data directory could not be made', error);
+      },
+    );
   } else if (!(await freePort(access.port).then(Boolean, () => false))) {
     access = { ...access, port: await freePort() };
   }
@@ -73,11 +87,11 @@ export async function startEmbeddedPostgres(options: {
   let isStopping = false;
   let server = await launch();
 
-  async function launch(): Promise<Awaited<ReturnType<typeof spawnServer>>> {
+  async function launch(): Promise<ServerProcess> {
     const until = clock.monotonic() + startMsMax;
     for (;;) {
       // After a kill -9 its backends live on for a moment, and a new server has to wait for them to be gone.
-      const child = await spawnServer({ postgres: binaries.postgres, directory, port, account, logFile });
+      const child = await spawnServer({ postgres: binaries.postgres, directory, port, account, logFile, settings });
       while (child.isRunning() && clock.monotonic() < until) {
         if (await isReachable(urlOf('postgres'))) return child;
         await sleep(clock, 50);
@@ -135,44 +149,6 @@ async function endLeftover(directory: string, clock: Clock): Promise<void> {
     if (clock.monotonic() > until) process.kill(pid, 'SIGQUIT');
     await sleep(clock, 50);
   }
-}
-
-/** Makes the data directory under another name first, so that a crash leaves all of it or nothing. */
-async function initialise(options: {
-  directory: string;
-  access: Access;
-  account: Account | undefined;
-  initdb: string;
-}): Promise<void> {
-  const { directory, access, account, initdb } = options;
-  const draft = `${directory}.new`;
-  const passwordFile = `${directory}.password`;
-  await rm(directory, { recursive: true, force: true });
-  await rm(draft, { recursive: true, force: true });
-  await mkdir(draft, { mode: 0o700 });
-  await writeFile(passwordFile, `${access.password}\n`, { mode: 0o600 });
-  if (account !== undefined) {
-    await chown(draft, account.uid, account.gid);
-    await chown(passwordFile, account.uid, account.gid);
-  }
-  try {
-    await chmod(initdb, 0o755);
-    await run(
-      initdb,
-      [
-        `--pgdata=${draft}`,
-        `--username=${userName}`,
-        `--pwfile=${passwordFile}`,
-        '--auth=scram-sha-256',
-        '--encoding=UTF8',
-        '--locale=C',
-      ],
-      account,
-    );
-  } finally {
-    await rm(passwordFile, { force: true });
-  }
-  await rename(draft, directory);
 }
 
 async function readAccess(file: string): Promise<Access | undefined> {

@@ -7,9 +7,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import { createClient } from '@loam/contracts';
+import { freePort } from '@loam/postgres-server';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { freePort } from './postgres-process.ts';
 import { smallSpec } from './testing/farm.ts';
 import { ScriptedAgent, stepIdOf, stepRecords, succeeded } from './testing/scripted-agent.ts';
 import { until } from './testing/until.ts';

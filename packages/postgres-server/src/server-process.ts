@@ -41,34 +41,30 @@ export async function serverAccount(): Promise<Account | undefined> {
   return found === undefined ? { uid: 65_534, gid: 65_534 } : { uid: Number(found[2]), gid: Number(found[3]) };
 }
 
-/** Runs a program to its end. */
+/** Runs a program to its end. Throws with its words when it fails. */
 export async function run(program: string, args: readonly string[], account: Account | undefined): Promise<void> {
   const [command, all] = asAccount(program, args, account);
   await promisify(execFile)(command, all, { cwd: '/', env: environment() });
 }
 
+/** Starts the server on a data directory, on the loopback alone. It may not answer yet, and it may end at once. */
 export async function spawnServer(options: {
+  /** Path of the program. */
   postgres: string;
   directory: string;
   port: number;
   account: Account | undefined;
+  /** Where its output is appended. */
   logFile: string;
+  /** Of `postgresql.conf`, besides those that say where it listens. */
+  settings: Readonly<Record<string, string>>;
 }): Promise<ServerProcess> {
   await chmod(options.postgres, 0o755);
   const settings = {
     port: String(options.port),
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
-    max_connections: '60',
-    shared_buffers: '48MB',
-    // An idle farm shall be idle.
-    autovacuum_naptime: '5min',
-    bgwriter_delay: '1s',
-    wal_writer_delay: '1s',
-    checkpoint_timeout: '15min',
-    max_wal_size: '256MB',
-    log_checkpoints: 'off',
-    jit: 'off',
+    ...options.settings,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const [command, args] = asAccount(options.postgres, ['-D', options.directory, ...flags], options.account);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { run, serverAccount } from './postgres-process.ts';
+import { run, serverAccount } from './server-process.ts';
 
 test.runIf(process.getuid?.() === 0)(
   'initdb finds its programs in a checkout below /root, a directory that only root may enter',
