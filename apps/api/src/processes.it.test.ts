@@ -131,6 +131,18 @@ describe.each(['postgres', 'redis'] as const)('two API processes on one database
     await until(() => second.services.gateway.link(agentId)?.standing.draining);
   });
 
+  test('an agent that is connected to the other is asked to examine its host, and its report is read from both', async () => {
+    const { agent, agentId } = await join(second, () => [], 'soil-4');
+    const asked = agent.next('doctor');
+    expect((await first.call('POST', `/agents/${agentId}/doctor`)).statusCode).toBe(202);
+    await asked;
+    const report = { at: 1, durationMs: 1, version: '0', platform: 'linux/amd64', findings: [] };
+    agent.send({ type: 'doctor-report', report });
+    const read = async () =>
+      (await first.call('GET', `/agents/${agentId}/doctor`)).json<{ report: { version: string } | null }>().report;
+    expect((await until(async () => (await read()) ?? false)).version).toBe('0');
+  });
+
   test('a plan says when the agents of the pool are connected to another process', async () => {
     await join(second, buildsAll, 'soil-3');
     const plan = (await first.call('POST', '/plans', { spec: smallSpec })).json<{ steps: { reason: string }[] }>();

@@ -27,7 +27,7 @@ export function printReport(report: DoctorReport, style: Style): string {
 function linesOf({ id, title, status, evidence, meaning, remedy, fixable }: Finding, style: Style): string[] {
   const paint = { problem: style.red, warning: style.cyan, unknown: style.cyan, ok: style.green, skipped: style.dim };
   const head = `  ${paint[status](id)} ${style.dim('–')} ${title}`;
-  if (status === 'ok' || status === 'skipped') return [`${head} ${style.dim(evidence)}`];
+  if (status === 'ok' || status === 'skipped') return [`${head}: ${style.dim(evidence)}`];
   const fix = fixable ? style.dim(' (--fix does it)') : '';
   return [head, `      ${evidence}`, `      ${meaning}`, ...(remedy === null ? [] : [`      → ${remedy}${fix}`])];
 }
