@@ -91,8 +91,8 @@ export class ContainerTree implements TreeReader {
     const run = await this.#tar(['-cf', '-', '--no-recursion', '-C', 'C:\\', ...unknown.map((path) => `./${path}`)]);
     for await (const entry of this.#entries(run)) this.#known.set(entry.path, entry);
     const { exitStatus, errors } = await run.finished;
-    // It ends with 1 when a name is not there; with anything else it has died, and what it did not give may be there.
-    if (exitStatus > 1) throw unreadable(errors === '' ? `tar.exe ended with ${exitStatus}` : errors);
+    // With 1 it says that a name is not there, GNU's with 2. Else it has died, and what it did not give may be there.
+    if (exitStatus > 2) throw unreadable(errors === '' ? `tar.exe ended with ${exitStatus}` : errors);
     for (const path of unknown) if (!this.#known.has(path)) this.#known.set(path, undefined);
   }
 
