@@ -41,14 +41,16 @@ const killGraceMs = 250;
 const killTimeoutMs = 15_000;
 
 /** Linux: runc, overlayfs, FIFOs. */
-export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
+export async function createRuncDriver(options: RuncDriverOptions): Promise<PlatformDriver> {
   const { client, stateDirectory, snapshotter = 'overlayfs' } = options;
   const trees = join(stateDirectory, 'trees');
   const fifos = new FifoPool(join(stateDirectory, 'fifos'));
   const secrets = new SecretFiles(`${options.agentId} ${stateDirectory}`);
   const names = new NameFiles(join(stateDirectory, 'names'));
-  const features = detectHostFeatures();
-  const cgroupMoves = favourCgroupMoves(join(stateDirectory, 'cgroup-moves'));
+  const [host, endCgroupMoves] = await Promise.all([
+    detectHostFeatures(),
+    favourCgroupMoves(join(stateDirectory, 'cgroup-moves')),
+  ]);
   const nat = natNetwork(join(stateDirectory, 'networks'), options.agentId);
   let volume: Promise<string> | undefined;
 
@@ -95,8 +97,7 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
       throw LoamError.of('backend.isolation-refused', { isolation: limits.isolation, policy: 'process' });
     }
     const homeIsSet = request.env.some(([name]) => name === 'HOME');
-    const [host, user, nameBinds, taken] = await Promise.all([
-      features,
+    const [user, nameBinds, taken] = await Promise.all([
       lookUp(request.user, mounts, homeIsSet),
       names.binds(request.hostname, network),
       fifos.take(),
@@ -212,9 +213,7 @@ export function createRuncDriver(options: RuncDriverOptions): PlatformDriver {
     async close() {
       await fifos.close();
       await secrets.removeAll();
-      await (
-        await cgroupMoves
-      )();
+      await endCgroupMoves();
     },
   };
 }

@@ -40,7 +40,7 @@ export async function openTestBackend(
   const open = (): Promise<ContainerdBackend> => {
     const own = { client, agentId, stateDirectory, runcRoot: server.runcRoot };
     // The way that Windows takes, too, tried out here.
-    const driver = options.layersAsTar ? { driver: { ...createRuncDriver(own), writeLayer: undefined } } : {};
+    const driver = options.layersAsTar ? { driver: { ...(await createRuncDriver(own)), writeLayer: undefined } } : {};
     return createContainerdBackend({
       ...own,
       ...driver,
