@@ -141,7 +141,8 @@ function Get-Verified([string]$Address, [string]$File, [string]$Sha256) {
         Remove-Item -LiteralPath $part -Force
         Stop-Install 'install.wrong-digest' ('What came from {0} has the SHA-256 {1}, not {2}.' -f $Address, $found, $Sha256) 'Paste the line again: the farm may just have built another version. If it stays, something on the way changes downloads.'
     }
-    Move-Item -LiteralPath $part -Destination $File -Force
+    if (Test-Path -LiteralPath $File) { Remove-Item -LiteralPath $File -Force }
+    Move-Item -LiteralPath $part -Destination $File
 }
 
 function Test-Host {
@@ -170,7 +171,7 @@ function Test-System {
         Stop-Install 'install.wrong-edition' ('{0} ({1}) has no containers.' -f $about, $system.EditionID) 'Use Windows Server, or Windows Pro or Enterprise for trying things out.'
     }
     Write-Already $about
-    if ($system.InstallationType -eq 'Client') { Write-Remark 'a client edition: good for trying things out, licensed for no more' }
+    if ($system.InstallationType -eq 'Client') { Write-Remark 'a client edition: meant for development and tests' }
     $drive = New-Object IO.DriveInfo ($ContainerdRoot.Substring(0, 1))
     if ($drive.DriveFormat -ne 'NTFS') {
         Stop-Install 'install.not-ntfs' ('{0} is {1}; containers need NTFS.' -f $drive.Name, $drive.DriveFormat) 'Move ProgramData or the root of containerd (config.toml) to an NTFS volume.'
@@ -246,6 +247,14 @@ function New-StateDirectory {
     if ((Test-Path -LiteralPath $StateDirectory) -and (Test-Private $StateDirectory)) {
         Write-Already ('{0}, closed to others' -f $StateDirectory)
         return
+    }
+    if (Test-Path -LiteralPath $StateDirectory) {
+        # Below ProgramData every user may make directories: what one has put there must not become our configuration.
+        $owner = (Get-Acl -LiteralPath $StateDirectory).GetOwner([Security.Principal.SecurityIdentifier]).Value
+        $trusted = @('S-1-5-18', 'S-1-5-32-544', [Security.Principal.WindowsIdentity]::GetCurrent().User.Value)
+        if ($trusted -notcontains $owner) {
+            Stop-Install 'install.foreign-state' ('{0} was made by somebody else ({1}).' -f $StateDirectory, $owner) 'Look at what is in it, and delete it; then paste the line again.'
+        }
     }
     Invoke-Step $StateDirectory 'make the state directory, for SYSTEM and administrators only' {
         $null = New-Item -ItemType Directory -Path $StateDirectory -Force
@@ -389,7 +398,8 @@ function Install-Program {
         $fresh = Join-Path $ProgramDirectory 'loam-agent.new.exe'
         Get-Verified ('{0}/api/v1/downloads/{1}' -f $FarmUrl, $PackageName) $fresh $PackageSha256
         Stop-Agent
-        Move-Item -LiteralPath $fresh -Destination $Program -Force
+        if (Test-Path -LiteralPath $Program) { Remove-Item -LiteralPath $Program -Force }
+        Move-Item -LiteralPath $fresh -Destination $Program
         $Run.Replaced = $true
     }
 }
@@ -505,8 +515,9 @@ function Add-Exclusions {
         Write-Remark 'Defender is not on this host; exclude the directory of containerd from whatever scans files here'
         return
     }
-    $daemons = Split-Path -Parent (Get-ServiceProgram 'containerd')
-    if ($daemons -eq '') { $daemons = $ContainerdDirectory }
+    $daemon = Get-ServiceProgram 'containerd'
+    if ($daemon -eq '') { $daemon = Join-Path $ContainerdDirectory 'containerd.exe' }
+    $daemons = Split-Path -Parent $daemon
     $processes = @((Join-Path $daemons 'containerd.exe'), (Join-Path $daemons 'containerd-shim-runhcs-v1.exe'), $Program)
     Write-Line ('        Defender will not look at {0}, and at what these open: {1}' -f $ContainerdRoot, ($processes -join ', '))
     try {

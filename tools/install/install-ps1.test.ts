@@ -34,7 +34,7 @@ const documented: Readonly<Record<string, string>> = {
   'Get-Service': '-Name -ErrorAction',
   'Get-WindowsOptionalFeature': '-Online -FeatureName',
   'Join-Path': '',
-  'Move-Item': '-LiteralPath -Destination -Force',
+  'Move-Item': '-LiteralPath -Destination',
   'New-Item': '-ItemType -Path -Force',
   'New-ItemProperty': '-LiteralPath -Name -Value -PropertyType -Force',
   'New-Object': '',

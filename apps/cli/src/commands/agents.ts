@@ -1,7 +1,7 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 
 import { LoamError, systemClock } from '@loam/base';
-import type { Agent } from '@loam/contracts';
+import type { Agent, Isolation } from '@loam/contracts';
 
 import type { CliContext } from '../context.ts';
 import { formatAge, formatBytes, formatTable } from '../output/format.ts';
@@ -46,8 +46,10 @@ export const agentsCommand: CommandFactory = (cli) => {
     .description('make a one-time token, and print the lines to paste on a host')
     .requiredOption('--pool <name>', 'the pool that the new agent joins')
     .option('--hours <number>', 'how long the token is good', '1')
+    .option('--slots <number>', 'builds at the same time on the new agent')
+    .addOption(new Option('--isolation <kind>', 'of containers on Windows').choices(isolations))
     .option('--json', 'as JSON')
-    .action((options: { pool: string; hours: string; json?: boolean }) => enrol(cli, options));
+    .action((options: EnrolOptions) => enrol(cli, options));
 
   return agents;
 };
@@ -71,16 +73,36 @@ async function find(cli: CliContext, name: string): Promise<Agent> {
   return agent;
 }
 
-async function enrol(cli: CliContext, options: { pool: string; hours: string; json?: boolean }): Promise<void> {
+interface EnrolOptions {
+  readonly pool: string;
+  readonly hours: string;
+  readonly slots?: string;
+  readonly isolation?: Isolation;
+  readonly json?: boolean;
+}
+
+const isolations = ['process', 'hyperv', 'process-or-hyperv'] satisfies Isolation[];
+
+async function enrol(cli: CliContext, options: EnrolOptions): Promise<void> {
+  const { pool, slots, isolation } = options;
   const ttlMs = Math.round((Number(options.hours) || 1) * 3_600_000);
-  const token = await cli.client().createEnrolmentToken({ pool: options.pool, ttlMs });
+  const client = cli.client();
+  const token = await client.createEnrolmentToken({
+    pool,
+    ttlMs,
+    ...(slots === undefined ? {} : { slots: Number(slots) }),
+    ...(isolation === undefined ? {} : { isolation }),
+  });
   if (options.json) {
     await cli.json(token);
     return;
   }
-  const { dim } = cli.style();
+  const { dim, yellow } = cli.style();
+  const { problem } = await client.downloads();
   await cli.io.out(
-    `${dim('On a Linux host, as root:')}\n${token.commands.linux}\n\n` +
+    (problem === null ? '' : `${yellow(`${problem.message} ${problem.remedy}`)}\n\n`) +
+      (token.isPlainHttp ? `${yellow(`${token.url} is plain HTTP: use it in a network that you trust.`)}\n\n` : '') +
+      `${dim('On a Linux host, as root:')}\n${token.commands.linux}\n\n` +
       `${dim('On a Windows host, in PowerShell as administrator:')}\n${token.commands.windows}\n\n` +
       dim(`Good once, until ${new Date(token.expiresAt).toISOString()}.\n`),
   );
