@@ -37,7 +37,7 @@ export async function openTestBackend(
   const agentId = `agt_${randomUUID()}`;
   const stateDirectory = await mkdtemp(join(tmpdir(), 'loam-state-'));
   const warnings: string[] = [];
-  const open = (): Promise<ContainerdBackend> => {
+  const open = async (): Promise<ContainerdBackend> => {
     const own = { client, agentId, stateDirectory, runcRoot: server.runcRoot };
     // The way that Windows takes, too, tried out here.
     const driver = options.layersAsTar ? { driver: { ...(await createRuncDriver(own)), writeLayer: undefined } } : {};
