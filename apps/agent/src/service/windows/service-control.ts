@@ -18,6 +18,7 @@ export const win32Errors = {
   accessDenied: 5,
   alreadyRunning: 1056,
   notThere: 1060,
+  takesNoControls: 1061,
   notActive: 1062,
   notStartedByManager: 1063,
   markedForDelete: 1072,

@@ -47,7 +47,9 @@ export async function windowsServices(clock: Clock): Promise<ServiceManager> {
   };
 
   async function stop(name: string): Promise<void> {
-    forgiving(() => control.stop(name), win32Errors.notActive);
+    // While it starts or stops, the service manager passes nothing on.
+    await until(name, (state) => state !== 'starting', startTimeoutMs, 'start');
+    forgiving(() => control.stop(name), win32Errors.notActive, win32Errors.takesNoControls);
     await until(name, (state) => state === 'stopped' || state === 'not-installed', stopTimeoutMs, 'stop');
   }
 
@@ -103,11 +105,11 @@ async function install(control: ServiceControl, definition: ServiceDefinition): 
   return { name, changed, commandLine, warnings };
 }
 
-function forgiving(work: () => void, code: number): void {
+function forgiving(work: () => void, ...codes: number[]): void {
   try {
     work();
   } catch (error) {
-    if (!(error instanceof Win32Failure && error.code === code)) throw error;
+    if (!(error instanceof Win32Failure && codes.includes(error.code))) throw error;
   }
 }
 
