@@ -97,6 +97,7 @@ parse() {
     esac
     shift
   done
+  [ "$purge$action" != yesinstall ] || fail install.bad-argument '--purge belongs to --uninstall.' 'Give both, or neither.'
   case $slots in '' | *[!0-9]* | 0*) fail install.bad-argument "--slots cannot be \"$slots\"." 'Write a number from 1 to 256.' ;; esac
   case $state$prefix in *[[:space:]]*) fail install.bad-argument '--state and --prefix cannot hold spaces.' 'Choose other directories.' ;; esac
   program=$root$prefix/bin/loam-agent

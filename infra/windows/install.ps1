@@ -597,6 +597,7 @@ function Install-Agent {
 
 if ($Url -ne '') { $FarmUrl = $Url.TrimEnd('/') }
 try {
+    if ($Purge -and -not $Uninstall) { Stop-Install 'install.bad-argument' '-Purge belongs to -Uninstall.' 'Give both, or neither.' }
     Test-Host
     if ($Uninstall) {
         Write-Line 'Taking the Loam agent away'

@@ -174,6 +174,7 @@ describe('the install script for Linux', () => {
     ['--url ftp://farm', 'install.no-farm'],
     ['--slots none', 'install.bad-argument'],
     ['--what', 'install.bad-argument'],
+    ['--purge', 'install.bad-argument'],
     ['--ca /nowhere', 'install.bad-ca'],
   ])('%s is refused with %s', async (options, code) => {
     const { line } = await pastedLine(options);
