@@ -1,7 +1,18 @@
 import { defineConfig } from 'vitest/config';
 
+/** Real containerd on a real Windows host: there is nothing to run it on anywhere else (docs/windows-lane.md). */
+const windowsOnly = {
+  test: {
+    name: 'windows',
+    include: ['packages/*/src/**/*.windows.it.test.ts'],
+    testTimeout: 300_000,
+    hookTimeout: 900_000,
+    fileParallelism: false,
+  },
+};
+
 /**
- * Two projects. `unit` needs nothing but Node; `integration` (*.it.test.ts) starts real Postgres, Redis,
+ * Two projects, and one more on Windows. `unit` needs nothing but Node; `integration` (*.it.test.ts) starts real Postgres, Redis,
  * containerd and Chromium, so its files run one at a time on small machines.
  */
 export default defineConfig({
@@ -22,11 +33,13 @@ export default defineConfig({
             'apps/web/e2e/**/*.it.test.ts',
             'tools/**/*.it.test.ts',
           ],
+          exclude: ['**/*.windows.it.test.ts', '**/node_modules/**'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           fileParallelism: false,
         },
       },
+      ...(process.platform === 'win32' ? [windowsOnly] : []),
     ],
   },
 });
