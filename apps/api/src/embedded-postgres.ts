@@ -64,7 +64,7 @@ export async function startEmbeddedPostgres(options: {
   const failed = (reason: string, cause?: unknown): LoamError =>
     LoamError.of('api.postgres-failed', { reason, log: logFile }, { cause });
   await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
-  const account = await serverAccount();
+  const account = await serverAccount(directory);
   const binaries = await findBinaries();
 
   await endLeftover(directory, clock);

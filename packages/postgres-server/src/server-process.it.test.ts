@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,3 +18,13 @@ test.runIf(process.getuid?.() === 0)(
     await rm(directory, { recursive: true });
   },
 );
+
+test.runIf(process.getuid?.() === 0)('a server keeps the account that its data directory belongs to', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'loam-data-'));
+  // Just made, and still root's: nobody's choice.
+  expect(await serverAccount(directory)).toEqual(await serverAccount());
+  await chown(directory, 12_345, 12_346);
+  expect(await serverAccount(directory)).toEqual({ uid: 12_345, gid: 12_346 });
+  await rm(directory, { recursive: true });
+  expect(await serverAccount(directory)).toEqual(await serverAccount());
+});

@@ -32,13 +32,28 @@ export async function findBinaries(): Promise<{ postgres: string; initdb: string
   return { postgres, initdb };
 }
 
-/** As root, the account without rights that the server shall have; otherwise undefined: it runs as we do. */
-export async function serverAccount(): Promise<Account | undefined> {
+/**
+ * As root, the account without rights that the server shall have; otherwise undefined: it runs as we do. A data directory
+ * that is there already decides: the account of a name may appear later, with Debian's own PostgreSQL.
+ */
+export async function serverAccount(directory?: string): Promise<Account | undefined> {
   if (process.getuid?.() !== 0) return undefined;
+  const owner = directory === undefined ? undefined : await ownerOf(directory);
+  if (owner !== undefined && owner.uid !== 0) return owner;
   const accounts = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
   // PostgreSQL wants its user to have a name, so a number that nobody has will not do.
   const found = accounts.find(([name]) => name === 'postgres') ?? accounts.find(([name]) => name === 'nobody');
   return found === undefined ? { uid: 65_534, gid: 65_534 } : { uid: Number(found[2]), gid: Number(found[3]) };
+}
+
+async function ownerOf(path: string): Promise<Account | undefined> {
+  try {
+    const { uid, gid } = await stat(path);
+    return { uid, gid };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** Runs a program to its end. Throws with its words when it fails. */
