@@ -28,14 +28,6 @@ export const skippedTests = {
   'apps/agent/src/doctor/checks/judgements.test.ts': {
     'keeps the credential to itself': 'paths and modes of Linux',
   },
-  'apps/agent/src/doctor/windows-model.test.ts': {
-    'planted leaks are seen, and put right but for those that only an operator may touch (§2.3, §3.2, §6.4)':
-      'the model of containerd fails over a lease there; not understood',
-  },
-  'apps/agent/src/farm/remote-context.test.ts': {
-    'the blobs that were not used for longest go when there is no more room':
-      'now and then ENOENT for a file that was just renamed; not understood, and not seen on Linux',
-  },
   'apps/agent/src/spool/file-log-spool.test.ts': {
     'lets the oldest logs go when they take too much, but not from whoever holds the writer':
       'Wine 8 keeps the name of a deleted file until it is closed; NTFS does not',

@@ -109,7 +109,7 @@ it('planted leaks are seen, and put right but for those that only an operator ma
   const records = join(stateDirectory, 'backend', 'networks');
   await mkdir(join(records, 'run-1'), { recursive: true });
   hcn.endpoints.set('e1', { Name: 'another-endpoint' });
-  await mkdir(join(await host.snapshotDirectory(), 'rm-7'));
+  await mkdir(join(await host.snapshotDirectory(), 'rm-700'));
 
   const before = await look(host);
   for (const id of ['containers', 'snapshots', 'leases', 'networks', 'layers']) {

@@ -68,9 +68,14 @@ export class BlobCache {
   async *read(digest: Digest, fetch: Fetch): AsyncGenerator<Uint8Array> {
     this.#readers.set(digest, (this.#readers.get(digest) ?? 0) + 1);
     try {
-      await this.ensure(digest, fetch);
       const path = this.#pathOf(digest);
-      if (statSync(path).size <= readAtOnceBytes) yield readFileSync(path);
+      let sizeBytes: number | undefined;
+      // One that was fetched ahead may have gone at once, while nobody had asked for it; from now on somebody has.
+      while (sizeBytes === undefined) {
+        await this.ensure(digest, fetch);
+        sizeBytes = statSync(path, { throwIfNoEntry: false })?.size;
+      }
+      if (sizeBytes <= readAtOnceBytes) yield readFileSync(path);
       else yield* createReadStream(path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>;
     } finally {
       const others = (this.#readers.get(digest) ?? 1) - 1;
