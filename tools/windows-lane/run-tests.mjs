@@ -33,24 +33,29 @@ export async function runTestFile(wine, { node, source, bundle, outputFolder, en
     timeoutMs,
     env: { ...env, LOAM_LANE_SOURCE: windowsPath(path.join(root, source)), LOAM_LANE_SKIPPED: JSON.stringify(skips) },
   });
-  const lines = readLines(report);
-  const tests = lines.filter(({ outcome }) => outcome !== undefined);
-  const failures = tests.filter(({ outcome }) => outcome === 'fail').map(({ name: test, why }) => `${test}\n${why}`);
-  const passed = tests.filter(({ outcome }) => outcome === 'pass').length;
-  const skipped = tests.filter(({ outcome }) => outcome === 'skipped').length;
-  if (code === undefined) {
-    failures.push(`was killed after ${timeoutMs} ms, behind "${tests.at(-1)?.name}"\n${tail(output)}`);
-  } else if (lines.at(-1)?.isOver !== true) failures.push(`Node ended with ${code} in the middle\n${tail(output)}`);
-  else if (code !== 0 && failures.length === 0) failures.push(`Node ended with ${code}\n${tail(output)}`);
-  else if (passed === 0) failures.push('has no test that passed');
-  else if (skipped !== Object.keys(skips).length) failures.push(`skipped ${skipped} tests, and the list names others`);
-  return { source, passed, skipped, failures, seconds: (performance.now() - startedAt) / 1000 };
+  const seconds = (performance.now() - startedAt) / 1000;
+  return { source, seconds, ...judge({ code, report: read(report), said: tail(output), skips }) };
 }
 
-function readLines(file) {
-  const lines = read(file).split('\n');
+/** What a run was worth: its exit code (undefined when it was killed), the reporter's lines, its last words, the tests to skip. */
+export function judge({ code, report, said, skips }) {
+  const lines = parseLines(report);
+  const tests = lines.filter(({ outcome }) => outcome !== undefined);
+  const failures = tests.filter(({ outcome }) => outcome === 'fail').map(({ name, why }) => `${name}\n${why}`);
+  const passed = tests.filter(({ outcome }) => outcome === 'pass').length;
+  const skipped = tests.filter(({ outcome }) => outcome === 'skipped').length;
+  if (code === undefined) failures.push(`was killed after ${timeoutMs} ms, behind "${tests.at(-1)?.name}"\n${said}`);
+  else if (lines.at(-1)?.isOver !== true) failures.push(`Node ended with ${code} in the middle\n${said}`);
+  else if (code !== 0 && failures.length === 0) failures.push(`Node ended with ${code}\n${said}`);
+  else if (passed === 0) failures.push('has no test that passed');
+  else if (skipped !== Object.keys(skips).length) failures.push(`skipped ${skipped} tests, and the list names others`);
+  return { passed, skipped, failures };
+}
+
+function parseLines(report) {
   // The last one is empty, or was not written to its end.
-  return lines.slice(0, -1).map((line) => JSON.parse(line));
+  const lines = report.split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line));
 }
 
 function tail(file) {
