@@ -96,4 +96,30 @@ describe('the packaged agent', () => {
     expect(again.code).toBe(0);
     expect(again.stdout).toContain('"hit"');
   });
+
+  it('is healthy on the model, phase by phase', async () => {
+    const onModel = ['--state', state, '--containerd', model.address, '--image', 'loam.local/base:1'];
+    const { code, stdout } = await agent('healthcheck', '--json', ...onModel);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, image: 'loam.local/base:1' });
+    expect(code).toBe(0);
+  });
+
+  it('examines itself, and says of each check what it found or why it could not look', async () => {
+    const { stdout } = await agent('doctor', '--json', '--state', state, '--containerd', model.address);
+    const { report } = JSON.parse(stdout) as {
+      report: { platform: string; findings: { id: string; status: string }[] };
+    };
+    expect(report.platform).toBe('windows/x64');
+    const status = Object.fromEntries(report.findings.map((finding) => [finding.id, finding.status]));
+    expect(status).toMatchObject({
+      'containerd.reachable': 'ok',
+      'containerd.snapshotter': 'ok',
+      'images.host-build': 'ok',
+      'leaks.containers': 'ok',
+      // Wine has no services of containers, and the doctor sees that.
+      'windows.services': 'problem',
+      'network.nat': 'problem',
+      'agent.service': 'warning',
+    });
+  });
 });
