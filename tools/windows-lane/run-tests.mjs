@@ -9,7 +9,7 @@ import { windowsPath } from './wine.mjs';
 
 const reporter = windowsUrl(fileURLToPath(new URL('reporter.mjs', import.meta.url)));
 /** A whole file of tests. */
-const timeoutMs = 60_000;
+const timeoutMs = 90_000;
 
 /**
  * Runs one bundled test file on node.exe. A file is good when its tests all passed, there was at least one, the reporter got to
