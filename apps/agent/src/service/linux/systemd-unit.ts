@@ -11,7 +11,7 @@ Wants=network-online.target
 [Service]
 Environment=${quoted(`LOAM_STATE=${definition.stateDirectory}`)}
 # glibc keeps an arena for each thread that ever copied a file; two are enough, and give memory back.
-Environment=MALLOC_ARENA_MAX=2
+Environment=MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
 ExecStart=${definition.command.map((argument) => quoted(argument).replaceAll('$', '$$$$')).join(' ')}
 Restart=always
 RestartSec=2
