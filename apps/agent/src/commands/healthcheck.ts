@@ -67,11 +67,12 @@ export async function healthcheck(options: HealthcheckOptions): Promise<number> 
   return phases.ok ? 0 : 1;
 }
 
-function show({ name, durationMs, error }: Phase): void {
+function show({ name, durationMs, error, hostSays }: Phase): void {
   const style = styleFor(wantsColour(process.stdout));
   const mark = error ? style.red('failed') : style.green('ok');
   process.stdout.write(`${name.padEnd(20)} ${mark} ${style.dim(formatDuration(durationMs))}\n`);
   if (error) process.stdout.write(`  ${error.message}\n  ${error.remedy}\n`);
+  if (hostSays !== undefined) process.stdout.write(`  The host says: ${hostSays}\n`);
 }
 
 /** On Windows the Nano Server for the host's build; on Linux an image without a registry, made from this machine's busybox. */

@@ -1,6 +1,6 @@
 import type { Sandbox } from '@loam/backend';
 import { findLeftovers } from '@loam/backend-containerd';
-import { systemClock } from '@loam/base';
+import { LoamError, systemClock } from '@loam/base';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { nanoServer } from '../commands/healthcheck.ts';
@@ -65,6 +65,22 @@ it('is not content with a process that ends well and says something else', async
   expect(error).toMatchObject({ message: expect.stringContaining('got "something else"') });
   expect(phases.done.at(-1)).toMatchObject({ name: 'exit', ok: false });
   expect(await leftovers()).toEqual([]);
+});
+
+it("shows the host's own words to who runs it", async () => {
+  await importWindowsImage(model, image, '10.0.20348.2700');
+  const sandbox: Sandbox = {
+    async run() {
+      const internal = 'runc create failed: pivot_root .: invalid argument';
+      throw LoamError.of('backend.run-failed', { reason: 'the container runtime reported an error' }, { internal });
+    },
+  };
+  const { store, fetcher, settled } = model.backend;
+  const { phases } = await check({ backend: { store, fetcher, settled, sandbox } });
+  expect(phases.done.at(-1)).toMatchObject({
+    error: { code: 'backend.run-failed' },
+    hostSays: expect.stringContaining('pivot_root'),
+  });
 });
 
 it('refuses a host for which there is no Nano Server', () => {

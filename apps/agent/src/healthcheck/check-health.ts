@@ -7,6 +7,8 @@ export interface Phase {
   readonly ok: boolean;
   readonly durationMs: number;
   readonly error?: PublicError;
+  /** What the host said, in its own words: for who runs the program there, never for the farm. */
+  readonly hostSays?: string;
 }
 
 export interface HealthOptions {
@@ -53,11 +55,15 @@ export class Phases {
 
   ended(name: string, startedAt: number, error?: unknown): void {
     const durationMs = this.#clock.monotonic() - startedAt;
-    const failed = error === undefined ? {} : { error: toLoamError(error).toPublic() };
-    const phase = { name, ok: error === undefined, durationMs, ...failed };
+    const phase = { name, ok: error === undefined, durationMs, ...(error === undefined ? {} : describe(error)) };
     this.done.push(phase);
     this.#onPhase(phase);
   }
+}
+
+function describe(error: unknown): Pick<Phase, 'error' | 'hostSays'> {
+  const known = toLoamError(error);
+  return { error: known.toPublic(), ...(known.internal === undefined ? {} : { hostSays: known.internal }) };
 }
 
 const greeting = 'healthy';
