@@ -20,6 +20,7 @@ try {
     'iptables',
     'host-local',
     'shellcheck',
+    'curl',
     'openssl',
     'systemctl',
   ]);

@@ -13,6 +13,7 @@ export const programs = {
   chromium: 'chromium',
   mount: 'mount',
   shellcheck: 'shellcheck',
+  curl: 'curl',
   openssl: 'openssl',
   debootstrap: 'debootstrap',
   systemctl: 'systemd',
