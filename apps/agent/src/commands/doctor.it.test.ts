@@ -151,14 +151,14 @@ describe('the doctor on a real containerd', () => {
 });
 
 describe('the doctor of an enrolled agent', () => {
-  const closers: (() => void)[] = [];
-  afterEach(() => {
-    for (const close of closers.splice(0)) close();
+  const closers: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const close of closers.splice(0)) await close();
   });
 
   async function enrolledAt(url: string): Promise<TestInstall> {
     const install = new TestInstall();
-    closers.push(() => void install.close());
+    closers.push(() => install.close());
     mkdirSync(install.state, { recursive: true });
     const credential = 'good';
     writeFarmConfig(install.state, { url, agentId: 'agt_1', credential, name: 'soil', pool: 'linux', slots: 1 });
@@ -229,7 +229,7 @@ describe('the doctor of an enrolled agent', () => {
   it('shows the chain of a certificate that the host does not trust, and sends nothing over it', async () => {
     const asked: string[] = [];
     const place = new TestInstall();
-    closers.push(() => void place.close());
+    closers.push(() => place.close());
     const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(place.home, name)) as [string, string];
     const subject = ['-nodes', '-subj', '/CN=farm.test', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '30'];
     execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-keyout', key, '-out', cert, ...subject], {
