@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
-import { mkdir, open, rmdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, open, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { mountPoints } from './host-mount.ts';
@@ -10,19 +12,20 @@ const run = promisify(execFile);
 export const hierarchyName = 'loam';
 
 /**
- * Makes the kernel favour moves between cgroups for as long as the result has not been called. Each container is moved into
- * its own; otherwise the first move of each waits some 8 ms for all processors (Linux 6.18, 2 processors). The price is that
- * forks and exits take a little longer, on the whole host. The option is one of mounting a hierarchy, so an empty one of
- * ours is mounted and at once taken out of the file system: only this process holds it, and it goes when this process does.
+ * Makes the kernel favour moves between cgroups until the result is called. Each container is moved into its own; otherwise
+ * the first move of each waits some milliseconds for all processors. The price is that forks and exits take a little longer,
+ * on the whole host. The option is one of mounting a hierarchy, so an empty one of ours is mounted below `parent` and at once
+ * taken out of the file system: only this process holds it, and it goes when this process does.
  *
- * `directory` is made and removed. Does nothing where the kernel does not know the option (before 6.0) or this is not root.
+ * Does nothing where the kernel does not know the option (before 6.0) or this is not root.
  * Source: kernel admin-guide/cgroup-v2.rst, `favordynmods`; cgroups(7), "named hierarchies".
  */
-export async function favourCgroupMoves(directory: string): Promise<() => Promise<void>> {
+export async function favourCgroupMoves(parent = '/run'): Promise<() => Promise<void>> {
+  const prefix = join(parent, 'loam-cgroup-');
+  let directory: string | undefined;
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    // Of a process that was killed between the two calls.
-    if ((await mountPoints()).includes(directory)) await run('umount', ['--lazy', directory]);
+    await removeStale(prefix);
+    directory = await mkdtemp(`${prefix}${process.pid}-`);
     await run('mount', ['-t', 'cgroup', '-o', `none,name=${hierarchyName},favordynmods`, hierarchyName, directory]);
     const held = await open(directory);
     await run('umount', ['--lazy', directory]);
@@ -30,6 +33,16 @@ export async function favourCgroupMoves(directory: string): Promise<() => Promis
   } catch {
     return () => Promise.resolve();
   } finally {
-    await rmdir(directory).catch(() => undefined);
+    if (directory !== undefined) await rmdir(directory).catch(() => undefined);
+  }
+}
+
+/** What a process left that was killed between the two calls. */
+async function removeStale(prefix: string): Promise<void> {
+  for (const point of await mountPoints()) {
+    const pid = point.startsWith(prefix) ? point.slice(prefix.length).split('-')[0] : undefined;
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    await run('umount', ['--lazy', point]);
+    await rmdir(point);
   }
 }
