@@ -244,16 +244,17 @@ function Test-Private([string]$Directory) {
 }
 
 function New-StateDirectory {
-    if ((Test-Path -LiteralPath $StateDirectory) -and (Test-Private $StateDirectory)) {
-        Write-Already ('{0}, closed to others' -f $StateDirectory)
-        return
-    }
     if (Test-Path -LiteralPath $StateDirectory) {
-        # Below ProgramData every user may make directories: what one has put there must not become our configuration.
+        # Below ProgramData every user may make directories: what one has put there must not become our configuration. Whoever
+        # owns one may open it again at any time, however closed it looks.
         $owner = (Get-Acl -LiteralPath $StateDirectory).GetOwner([Security.Principal.SecurityIdentifier]).Value
         $trusted = @('S-1-5-18', 'S-1-5-32-544', [Security.Principal.WindowsIdentity]::GetCurrent().User.Value)
         if ($trusted -notcontains $owner) {
             Stop-Install 'install.foreign-state' ('{0} was made by somebody else ({1}).' -f $StateDirectory, $owner) 'Look at what is in it, and delete it; then paste the line again.'
+        }
+        if (Test-Private $StateDirectory) {
+            Write-Already ('{0}, closed to others' -f $StateDirectory)
+            return
         }
     }
     Invoke-Step $StateDirectory 'make the state directory, for SYSTEM and administrators only' {
@@ -261,7 +262,8 @@ function New-StateDirectory {
         $icacls = Join-Path $System32 'icacls.exe'
         $owned = Invoke-Native $icacls @($StateDirectory, '/setowner', '*S-1-5-32-544', '/Q')
         $closed = Invoke-Native $icacls @($StateDirectory, '/inheritance:r', '/grant:r', '*S-1-5-18:(OI)(CI)F', '*S-1-5-32-544:(OI)(CI)F', '/Q')
-        if ($owned.Code -ne 0 -or $closed.Code -ne 0) {
+        # Rights that somebody else was given by name are left by icacls.
+        if ($owned.Code -ne 0 -or $closed.Code -ne 0 -or -not (Test-Private $StateDirectory)) {
             Stop-Install 'install.acl-failed' ('{0} could not be closed to others: {1} {2}' -f $StateDirectory, $owned.Text, $closed.Text) 'Look at its permissions with icacls, then paste the line again.'
         }
     }

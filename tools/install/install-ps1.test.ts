@@ -185,6 +185,34 @@ describe('the install script for Windows', () => {
   });
 });
 
+/** The text of one of its functions, without comments. */
+function bodyOf(name: string): string {
+  const body = new RegExp(`^function ${name}\\b[^]*?^\\}`, 'm').exec(text)?.[0];
+  if (body === undefined) throw new Error(`no function ${name}`);
+  return body.replaceAll(/^\s*#.*\n/gm, '');
+}
+
+/** The parts stand in the text in this order. */
+function expectInOrder(body: string, ...parts: string[]): void {
+  const places = parts.map((part) => body.indexOf(part));
+  expect(places).not.toContain(-1);
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
+}
+
+describe('the state directory on Windows', () => {
+  test('is looked at for its owner first, who could open it again, and for who comes in after it was closed', () => {
+    const body = bodyOf('New-StateDirectory');
+    expectInOrder(
+      body,
+      'install.foreign-state',
+      'Test-Private',
+      'Write-Already',
+      '/inheritance:r',
+      '-not (Test-Private',
+    );
+  });
+});
+
 describe('the line to paste on Windows', () => {
   const parts = { url: 'https://farm.example', token: 'loamenr_a-b_c', slots: 2, isolation: 'hyperv' } as const;
 
