@@ -408,8 +408,11 @@ function Install-Program {
 
 # A program that runs cannot be replaced. Running builds get their time; the next start resumes the others.
 function Stop-Agent {
-    $service = Get-Service -Name $ServiceName -ErrorAction SilentlyContinue
-    if ($null -ne $service -and $service.Status -ne 'Stopped') { Stop-Service -Name $ServiceName -Force }
+    $running = Get-CimInstance -ClassName Win32_Service -Filter ("Name='{0}'" -f $ServiceName)
+    if ($null -eq $running -or $running.State -eq 'Stopped') { return }
+    Stop-Service -Name $ServiceName -Force
+    # A service has stopped when it says so; its process ends, and lets go of its file, a little later.
+    if ($running.ProcessId -ne 0) { Wait-Process -Id $running.ProcessId -Timeout 30 -ErrorAction SilentlyContinue }
 }
 
 function Install-Ca {
@@ -418,7 +421,11 @@ function Install-Ca {
     if ((Get-Sha256 $kept) -eq (Get-Sha256 $CaFile)) {
         Write-Already ('the authority of the farm is in {0}' -f $kept)
     } else {
-        Invoke-Step $kept 'keep the authority of the farm' { Copy-Item -LiteralPath $CaFile -Destination $kept -Force }
+        Invoke-Step $kept 'keep the authority of the farm' {
+            Copy-Item -LiteralPath $CaFile -Destination $kept -Force
+            # Node reads it when it starts.
+            $Run.Replaced = $true
+        }
     }
 }
 
@@ -440,8 +447,16 @@ function Join-Farm {
         if ($Name -ne '') { $arguments += @('--name', $Name) }
         if ($Cni) { $arguments += @('--network-provider', 'cni') }
         if ($Force) { $arguments += '--force' }
-        # By standard input: command lines are seen by others and are recorded by audits.
-        $enrolled = Invoke-Native $Program $arguments $Token
+        $ca = Join-Path $StateDirectory 'ca.pem'
+        $before = $env:NODE_EXTRA_CA_CERTS
+        try {
+            # Node does not ask the certificate store of Windows.
+            if (Test-Path -LiteralPath $ca) { $env:NODE_EXTRA_CA_CERTS = $ca }
+            # By standard input: command lines are seen by others and are recorded by audits.
+            $enrolled = Invoke-Native $Program $arguments $Token
+        } finally {
+            $env:NODE_EXTRA_CA_CERTS = $before
+        }
         if ($enrolled.Code -ne 0) {
             Stop-Install 'install.enrol-failed' ('The farm did not take this host in: {0}' -f $enrolled.Text) 'A token works once, and not for long: make a new one on the screen of agents.'
         }

@@ -50,6 +50,7 @@ const documented: Readonly<Record<string, string>> = {
   'Stop-Service': '-Name -Force',
   'Stop-Transcript': '',
   'Test-Path': '-LiteralPath -PathType',
+  'Wait-Process': '-Id -Timeout -ErrorAction',
   'Where-Object': '',
   'Write-Host': '-ForegroundColor',
 };
@@ -210,6 +211,29 @@ describe('the state directory on Windows', () => {
       '/inheritance:r',
       '-not (Test-Private',
     );
+  });
+});
+
+describe('the agent on Windows', () => {
+  test('enrols and runs with the authority of the farm, which Node does not find in the store of Windows', () => {
+    expectInOrder(
+      bodyOf('Join-Farm'),
+      '$env:NODE_EXTRA_CA_CERTS = $ca',
+      '$arguments $Token',
+      '$env:NODE_EXTRA_CA_CERTS = $before',
+    );
+    expect(bodyOf('Install-AgentService')).toContain("Set-ServiceVariable 'NODE_EXTRA_CA_CERTS' $ca");
+    expectInOrder(bodyOf('Install-Agent'), 'Install-Ca', 'Join-Farm', 'Install-AgentService');
+  });
+
+  test('is started again with another authority', () => {
+    expectInOrder(bodyOf('Install-Ca'), 'Copy-Item', '$Run.Replaced = $true');
+  });
+
+  test('has ended as a process, too, before its file is replaced or deleted', () => {
+    expectInOrder(bodyOf('Stop-Agent'), 'Stop-Service', 'Wait-Process');
+    expectInOrder(bodyOf('Install-Program'), 'Stop-Agent', 'Remove-Item');
+    expectInOrder(bodyOf('Remove-Agent'), 'Stop-Agent', '$ProgramDirectory -Recurse');
   });
 });
 
