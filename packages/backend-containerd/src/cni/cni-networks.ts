@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { LoamError } from '@loam/base';
 
-import type { NetworkProvider, RunNetwork } from '../networks.ts';
+import { undoEach, type NetworkProvider, type RunNetwork } from '../networks.ts';
 import { replaceFile } from '../replace-file.ts';
 import { CniFailure, type Attachment, type CniResult, type Conflist } from './conflist.ts';
 
@@ -54,9 +54,7 @@ export class CniNetworks implements NetworkProvider {
   }
 
   async reconcile(): Promise<number> {
-    const runs = await this.list();
-    for (const run of runs) await this.#release(run);
-    return runs.length;
+    return undoEach(await this.list(), (run) => this.#release(run));
   }
 
   async list(): Promise<string[]> {
@@ -87,11 +85,15 @@ export class CniNetworks implements NetworkProvider {
     await replaceFile(join(directory, `${runId}.new`), join(directory, runId));
   }
 
-  /** Undefined unless ADD came to its end. */
+  /** Undefined unless ADD came to its end, and what it answered was written whole. */
   async #read(runId: string): Promise<CniResult | undefined> {
-    const text = await readFile(join(this.#options.directory, runId), 'utf8').catch(() => '{}');
-    const result = JSON.parse(text) as CniResult;
-    return Object.keys(result).length === 0 ? undefined : result;
+    const text = await readFile(join(this.#options.directory, runId), 'utf8').catch(() => '');
+    try {
+      const result = JSON.parse(text) as CniResult;
+      return Object.keys(result).length === 0 ? undefined : result;
+    } catch {
+      return undefined;
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -49,6 +49,22 @@ describe('a chain of CNI plugins', () => {
       'remove r',
     ]);
     expect(await readdir(join(directory, 'n'))).toEqual([]);
+  });
+
+  it.each(['', '{"by":"fire'])('is undone although its record was torn by a crash: %s', async (torn) => {
+    await networks().connect('r');
+    await writeFile(join(directory, 'n', 'r'), torn);
+    expect(await networks().reconcile()).toBe(1);
+    expect(calls.slice(3)).toEqual(['DEL firewall net /ns/r -', 'DEL bridge net /ns/r -', 'remove r']);
+  });
+
+  it('that cannot be undone keeps its record, and does not keep others from being undone', async () => {
+    for (const runId of ['a', 'b']) await networks().connect(runId);
+    fails = 'DEL bridge';
+    expect(await networks().reconcile()).toBe(0);
+    expect(await networks().list()).toEqual(['a', 'b']);
+    fails = undefined;
+    expect(await networks().reconcile()).toBe(2);
   });
 
   it('that failed in the middle is deleted whole', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -58,10 +58,23 @@ it('what was left under another choice is cleaned up all the same', async () => 
   expect([hcn.things.namespace.size, hcn.things.endpoint.size, await next.list()]).toEqual([0, 0, []]);
 });
 
-it('what cannot be cleaned up any more does not keep the agent from starting, and stays in the list', async () => {
-  await open({ provider: 'hcn' }).connect('run-1');
-  hcn.faults.set('delete endpoint', 0x803b0017);
-  const next = open({ provider: 'none' });
+it.each(['none', 'hcn'] as const)(
+  'what cannot be cleaned up any more does not keep the agent from starting, and stays in the list, under %s',
+  async (provider) => {
+    await open({ provider: 'hcn' }).connect('run-1');
+    hcn.faults.set('delete endpoint', 0x803b0017);
+    const next = open({ provider });
+    expect(await next.reconcile()).toBe(0);
+    expect(await next.list()).toEqual(['run-1']);
+  },
+);
+
+it('a broken configuration of CNI does not keep the agent from starting', async () => {
+  await mkdir(join(stateDirectory, 'cni'));
+  await mkdir(join(stateDirectory, 'conf'));
+  await writeFile(join(stateDirectory, 'cni', 'run-1'), '{}');
+  await writeFile(join(stateDirectory, 'conf', 'a.conf'), '{');
+  const next = open({ provider: 'cni', cniConfDirectory: join(stateDirectory, 'conf') });
   expect(await next.reconcile()).toBe(0);
   expect(await next.list()).toEqual(['run-1']);
 });

@@ -54,10 +54,10 @@ export function windowsNetworks(options: WindowsNetworksOptions): NetworkProvide
       return chosen.connect(runId);
     },
     async reconcile() {
-      let removed = (await chosen?.reconcile()) ?? 0;
+      let removed = 0;
       for (const each of all) {
-        if (each === chosen || (await each.list()).length === 0) continue;
-        // What undoes it may have been uninstalled with the choice; then it stays in the list of leftovers.
+        if (each !== chosen && (await each.list()).length === 0) continue;
+        // What undoes it may have been uninstalled, or its configuration be broken.
         removed += await each.reconcile().catch(() => 0);
       }
       return removed;

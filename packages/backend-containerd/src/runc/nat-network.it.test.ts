@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -72,6 +73,15 @@ it('a host without the plugins refuses before anything is made', async () => {
   await expect(network.connect('run')).rejects.toMatchObject({ code: 'backend.network-unsupported' });
   expect(await network.list()).toEqual([]);
   expect(await network.reconcile()).toBe(0);
+});
+
+it('what was left on a host whose plugins have gone since does not keep the agent from starting, and stays in the list', async () => {
+  const directory = join(test.stateDirectory, 'plugins-gone');
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, 'run-1'), '{}');
+  const network = natNetwork(directory, 'agt_x', [directory]);
+  expect(await network.reconcile()).toBe(0);
+  expect(await network.list()).toEqual(['run-1']);
 });
 
 it('what a crash left of it is removed by the next life', async () => {

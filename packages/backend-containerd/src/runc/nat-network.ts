@@ -66,7 +66,12 @@ export function natNetwork(
   });
   return {
     connect: async (runId) => (await open()).connect(runId),
-    reconcile: async () => ((await records.list()).length === 0 ? 0 : (await open()).reconcile()),
+    async reconcile() {
+      if ((await records.list()).length === 0) return 0;
+      // Without plugins nothing can be undone now.
+      const found = await open().catch(() => undefined);
+      return (await found?.reconcile()) ?? 0;
+    },
     list: () => records.list(),
   };
 }

@@ -79,6 +79,13 @@ describe('a run in the NAT network', () => {
     await (await networks.connect('run-2')).release();
   });
 
+  it('tells why it failed even when it cannot be undone either, and keeps its record', async () => {
+    hcn.faults.set('attach', 0x803b002e);
+    hcn.faults.set('delete endpoint', 0x803b0017);
+    await expect(networks.connect('run-1')).rejects.toMatchObject({ code: 'backend.hcn-attach-failed' });
+    expect(await records()).toEqual(['run-1']);
+  });
+
   it('keeps its record when the service would not delete, and the next life deletes', async () => {
     const network = await networks.connect('run-1');
     hcn.faults.set('delete endpoint', 0x803b0017);
@@ -171,6 +178,39 @@ describe('after a crash', () => {
     });
     expect(await none.reconcile()).toBe(0);
   });
+
+  it('on a host whose service was away when a step wanted a network, nothing is left, and the service is tried again', async () => {
+    let isThere = false;
+    const late = new HcnNetworks({
+      openApi: () => (isThere ? Promise.resolve(hcn) : Promise.reject(LoamError.of('backend.hcn-unavailable', {}))),
+      agentId: 'agt_1',
+      directory: join(directory, 'networks'),
+      randomUUID,
+      dnsServers: [],
+    });
+    await expect(late.connect('run-1')).rejects.toMatchObject({ code: 'backend.hcn-unavailable' });
+    expect(await records()).toEqual([]);
+    expect(await late.reconcile()).toBe(0);
+    isThere = true;
+    await (await late.connect('run-2')).release();
+  });
+
+  it('what the service does not let go of keeps neither the rest nor the agent from going on', async () => {
+    for (const run of ['run-1', 'run-2']) await networks.connect(run);
+    hcn.faults.set('delete endpoint', 0x803b0017);
+    expect(await open().reconcile()).toBe(1);
+    expect(await records()).toHaveLength(1);
+    expect(await open().reconcile()).toBe(1);
+    expect([hcn.things.endpoint.size, hcn.things.namespace.size, await records()]).toEqual([0, 0, []]);
+  });
+
+  it('a service that is ill is asked for leaks by the next life', async () => {
+    await networks.connect('run-1');
+    await rm(join(directory, 'networks'), { recursive: true });
+    hcn.faults.set('enumerate endpoint', 0x803b0017);
+    expect(await open().reconcile()).toBe(0);
+    expect(await open().reconcile()).toBe(1);
+  });
 });
 
 it.each([
@@ -179,7 +219,7 @@ it.each([
   [0x803b0017, 'backend.hcn-unhealthy', 'DEGRADED_OPERATION'],
   [0x803b001b, 'backend.hcn-refused', 'INVALID_JSON'],
   [0x80004005, 'backend.hcn-refused', 'unknown reason'],
-])('HRESULT %x is %s', async (hresult, code, name) => {
+])('HRESULT %i is %s', async (hresult, code, name) => {
   hcn.faults.set('create endpoint', hresult);
   await expect(networks.connect('a')).rejects.toMatchObject({
     code,

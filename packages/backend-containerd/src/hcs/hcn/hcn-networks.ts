@@ -1,8 +1,8 @@
 import { isLoamError } from '@loam/base';
 
 import { endpointPrefix } from '../../network-names.ts';
-import type { NetworkProvider, RunNetwork } from '../../networks.ts';
-import type { HcnApi } from './hcn-api.ts';
+import { undoEach, type NetworkProvider, type RunNetwork } from '../../networks.ts';
+import { HcnFailure, type HcnApi } from './hcn-api.ts';
 import { explainHcnFailure } from './hcn-errors.ts';
 import { defaultRoute, hcnSchema, ignoringGone, NatNetwork, queryOrGone, textOf } from './nat-network.ts';
 import { RunRecords, type RunRecord } from './run-records.ts';
@@ -47,6 +47,8 @@ export class HcnNetworks implements NetworkProvider {
   }
 
   async connect(runId: string): Promise<RunNetwork> {
+    // Without the service nothing can be made, and nothing must be remembered that nobody could undo.
+    await this.#open();
     const record = { namespace: this.#options.randomUUID(), endpoint: this.#options.randomUUID() };
     await this.#records.write(runId, record);
     try {
@@ -54,7 +56,8 @@ export class HcnNetworks implements NetworkProvider {
     } catch (error) {
       // The network may have been replaced meanwhile: the next run looks for it anew.
       this.#network.forget();
-      await this.#release(runId, record);
+      // Why it failed matters more than that it cannot be undone: the record stays, and the next life tries again.
+      await this.#release(runId, record).catch(() => undefined);
       throw explainHcnFailure(error);
     }
     let releasing: Promise<void> | undefined;
@@ -65,13 +68,12 @@ export class HcnNetworks implements NetworkProvider {
   }
 
   async reconcile(): Promise<number> {
-    const runs = await this.#records.list();
-    for (const run of runs) {
+    const removed = await undoEach(await this.#records.list(), async (run) => {
       const record = await this.#records.read(run);
       if (record === undefined) await this.#records.remove(run);
       else await this.#release(run, record);
-    }
-    return runs.length + (await this.#removeLeaks());
+    });
+    return removed + (await this.#removeLeaks());
   }
 
   list(): Promise<string[]> {
@@ -108,28 +110,35 @@ export class HcnNetworks implements NetworkProvider {
     await this.#records.remove(runId);
   }
 
-  /** Endpoints that carry our name and belong to no run: their records were lost (reference §6.4). */
+  /**
+   * Endpoints that carry our name and belong to no run: their records were lost (reference §6.4). A host whose service is
+   * missing or ill is asked again by the next life; a step that needs the service will say what is wrong with it.
+   */
   async #removeLeaks(): Promise<number> {
-    let api: HcnApi;
+    let leaks: string[];
     try {
-      api = await this.#open();
+      leaks = await this.#leaks(await this.#open());
     } catch (error) {
-      // A host without the service has no leaks; a step that needs it will say so.
-      if (isLoamError(error, 'backend.hcn-unavailable')) return 0;
+      if (isLoamError(error, 'backend.hcn-unavailable') || error instanceof HcnFailure) return 0;
       throw error;
     }
-    let removed = 0;
+    return undoEach(leaks, async (id) => ignoringGone((await this.#open()).delete('endpoint', id)));
+  }
+
+  async #leaks(api: HcnApi): Promise<string[]> {
+    const remembered = await this.#records.list();
+    const kept = new Set(remembered.map((run) => this.#prefix + run));
+    const leaks: string[] = [];
     for (const id of await api.enumerate('endpoint')) {
       const name = textOf(await queryOrGone(api, 'endpoint', id), 'Name');
-      if (name?.startsWith(this.#prefix) !== true) continue;
-      await ignoringGone(api.delete('endpoint', id));
-      removed += 1;
+      if (name?.startsWith(this.#prefix) === true && !kept.has(name)) leaks.push(id);
     }
-    return removed;
+    return leaks;
   }
 
   #open(): Promise<HcnApi> {
     this.#api ??= this.#options.openApi();
+    this.#api.catch(() => (this.#api = undefined));
     return this.#api;
   }
 }
