@@ -18,7 +18,7 @@ export interface FakeCniPlugin {
 
 /**
  * A program that answers as a CNI plugin would and connects nothing. `answers` says what its ADD does: `address` is the one it
- * claims to have given; `fail` ends with a CNI error, `hang` never ends, and `babble` answers what is not JSON.
+ * claims to have given; `fail` ends with a CNI error, `hang` never ends and records no calls, and `babble` answers what is not JSON.
  */
 export async function makeFakeCniPlugin(
   directory: string,
@@ -28,22 +28,26 @@ export async function makeFakeCniPlugin(
   await mkdir(directory, { recursive: true });
   const log = join(directory, 'calls');
   await writeFile(log, '');
+  const program = join(directory, type);
+  if (answers.how === 'hang') {
+    // A shell starts at once on a busy machine too, so that its words are there before any limit is over.
+    const hang = '#!/bin/sh\n[ "$CNI_COMMAND" = ADD ] || exit 0\nprintf "waiting for HNS" >&2\nexec sleep 600\n';
+    await writeFile(program, hang, { mode: 0o755 });
+    return { directory, calls: () => Promise.resolve([]) };
+  }
   const text = `#!${process.execPath}
 const fs = require('node:fs');
 const { CNI_COMMAND: command, CNI_CONTAINERID: containerId, CNI_NETNS: namespace } = process.env;
 const config = JSON.parse(fs.readFileSync(0, 'utf8'));
 fs.appendFileSync(${JSON.stringify(log)}, JSON.stringify({ command, containerId, namespace, config }) + '\\n');
 const { address = '172.30.0.9', how } = ${JSON.stringify(answers)};
-if (command === 'ADD' && how === 'hang') {
-  process.stderr.write('waiting for HNS');
-  setInterval(() => {}, 1000);
-} else if (command === 'ADD' && how === 'fail') {
+if (command === 'ADD' && how === 'fail') {
   console.log(JSON.stringify({ cniVersion: config.cniVersion, code: 11, msg: 'no room', details: 'in the subnet' }));
   process.exitCode = 1;
 } else if (command === 'ADD' && how === 'babble') console.log('well');
 else if (command === 'ADD') console.log(JSON.stringify({ cniVersion: config.cniVersion, ips: [{ address: address + '/16' }] }));
 `;
-  await writeFile(join(directory, type), text, { mode: 0o755 });
+  await writeFile(program, text, { mode: 0o755 });
   return {
     directory,
     async calls() {
