@@ -3,6 +3,7 @@ import postgres from 'postgres';
 interface DriverTypes extends Record<string, unknown> {
   bigint: number;
   json: unknown;
+  text: string;
 }
 
 /** The driver: tagged templates are statements, `${…}` their parameters. Columns come back in camelCase. */
@@ -33,7 +34,13 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
       // Counts, sizes and times stay far below 2^53.
       bigint: { to: 20, from: [20], parse: Number, serialize: String },
       // Statements write `${JSON.stringify(value)}::jsonb`; the driver shall not do it a second time.
-      json: { to: 3802, from: [114, 3802], parse: (text: string) => JSON.parse(text) as unknown, serialize: String },
+      json: {
+        to: 3802,
+        from: [114, 3802],
+        parse: (text: string) => JSON.parse(text) as unknown,
+        serialize: (text: unknown) => storableJson(String(text)),
+      },
+      text: { to: 25, from: [25], parse: String, serialize: (text: unknown) => storableText(String(text)) },
     },
   });
   return { sql, close: () => sql.end({ timeout: 3 }) };
@@ -44,6 +51,20 @@ export function recordset(rows: readonly object[]): string {
   return JSON.stringify(
     rows.map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [postgres.fromCamel(key), value]))),
   );
+}
+
+/**
+ * PostgreSQL refuses a NUL and half of a surrogate pair, and hosts do say such things (Windows counts its text in UTF-16).
+ * A record that is refused would come again for ever, so U+FFFD stands in for them.
+ */
+function storableText(text: string): string {
+  return text.replaceAll('\0', '\uFFFD').toWellFormed();
+}
+
+/** The same in what `JSON.stringify` made: of surrogates it escapes only those that are alone. */
+function storableJson(json: string): string {
+  if (!/\\u(?:0000|d[89a-f])/.test(json)) return json;
+  return json.replace(/\\(?:u[0-9a-f]{4}|.)/g, (escape) => (/^\\u(?:0000|d[89a-f])/.test(escape) ? '\\ufffd' : escape));
 }
 
 const unavailableCodes = new Set([

@@ -1,4 +1,4 @@
-/** Looks again and again until a condition holds; fails the test after ten seconds. */
+/** Looks again and again until a condition holds; fails the test after twenty seconds. */
 export async function until<T>(look: () => Promise<T | undefined | false> | T | undefined | false): Promise<T> {
   const end = performance.now() + 20_000;
   for (;;) {

@@ -1,5 +1,5 @@
 import { TestClock } from '@loam/base';
-import type { Build, Problem } from '@loam/contracts';
+import type { Agent, AgentDoctor, Build, Problem } from '@loam/contracts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { smallSpec, startFarmHost, type FarmHost, type TestFarm } from '../../../testing/farm.ts';
@@ -167,6 +167,34 @@ test('the commit of a step is seen while it lasts, with its beginning, and after
   agent.record(attemptId, { ...end, phases, exit }, succeeded());
   await ends(farm, id);
   expect(await stepOf()).toMatchObject({ phases, exit });
+  await agent.close();
+});
+
+test('what a database cannot hold as text, as Windows may say it, keeps no build, report or quarantine from being stored', async () => {
+  const { farm, agent, agentId } = await listening();
+  agent.script = () => [];
+  await agent.connect();
+  const { id } = await submit(farm);
+  const attemptId = await until(() => [...agent.journals.keys()][0]);
+  // A character that is none, half of a pair, and a directory that looks like the first.
+  const said = 'a\0b \uD83D C:\\u0000';
+  const kept = 'a\uFFFDb \uFFFD C:\\u0000';
+  const error = { code: 'backend.run-failed', message: said, remedy: 'r', details: {}, causes: [] };
+  const [begin, end] = stepRecords({ position: '1', stepRunId: `${attemptId}-1`, outcome: 'failed' });
+  if (begin?.type !== 'step-started' || end?.type !== 'step-ended') throw new Error('no end');
+  const failed = { type: 'attempt-ended', at: 2, outcome: 'failed', result: null, error } as const;
+  agent.record(attemptId, begin, { ...end, error }, failed);
+  expect((await ends(farm, id)).error?.message).toBe(kept);
+  const finding = { id: 'a.b', title: 'a', status: 'ok', evidence: said, meaning: 'm', remedy: null, fixable: false };
+  const report = { at: 1, durationMs: 1, version: '0', platform: 'windows/amd64', findings: [finding] } as const;
+  agent.send({ type: 'doctor-report', report: { ...report, findings: [{ ...finding, status: 'ok' }] } });
+  const reported = await until(
+    async () => (await farm.call('GET', `/agents/${agentId}/doctor`)).json<AgentDoctor>().report ?? false,
+  );
+  expect(reported.findings[0]?.evidence).toBe(kept);
+  agent.send({ type: 'quarantined', reason: said });
+  const reasonOf = async () => (await farm.call('GET', `/agents/${agentId}`)).json<Agent>().reason;
+  expect(await until(async () => (await reasonOf()) ?? false)).toContain(kept);
   await agent.close();
 });
 
