@@ -137,11 +137,11 @@ export async function freePort(wanted = 0): Promise<number> {
 
 /**
  * A command line under another account that may still pass through directories which only root may enter: a checkout
- * below /root is the rule on fresh machines. It can read and write files, and nothing else that root can.
+ * below /root is the rule on fresh machines. It can read files that are not its own, and nothing else that root can.
  */
 function asAccount(program: string, args: readonly string[], account: Account | undefined): [string, string[]] {
   if (account === undefined) return [program, [...args]];
-  const capabilities = '+dac_override,+dac_read_search';
+  const capabilities = '+dac_read_search';
   return [
     'setpriv',
     [
