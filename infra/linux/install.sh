@@ -99,6 +99,8 @@ parse() {
   done
   [ "$purge$action" != yesinstall ] || fail install.bad-argument '--purge belongs to --uninstall.' 'Give both, or neither.'
   case $slots in '' | *[!0-9]* | 0*) fail install.bad-argument "--slots cannot be \"$slots\"." 'Write a number from 1 to 256.' ;; esac
+  case $state in /*) ;; *) fail install.bad-argument "--state cannot be \"$state\"." 'Write a path that begins with /.' ;; esac
+  case $prefix in '' | /*) ;; *) fail install.bad-argument "--prefix cannot be \"$prefix\"." 'Write a path that begins with /.' ;; esac
   case $state$prefix in *[[:space:]]*) fail install.bad-argument '--state and --prefix cannot hold spaces.' 'Choose other directories.' ;; esac
   program=$root$prefix/bin/loam-agent
   home=$root$state
@@ -207,6 +209,7 @@ install_ca() {
     done_already "the farm's authority is in $home/ca.pem"
   else
     step "keep the farm's authority in $home/ca.pem" keep_ca
+    updated=yes
   fi
 }
 
@@ -231,6 +234,8 @@ enrol() {
   fi
   [ -n "$token" ] || [ "$dry_run" = yes ] || fail install.no-token 'There is no token.' 'Take the line from the screen of agents; LOAM_ENROL_TOKEN has to stand before sh.'
   step "enrol with $FARM_URL" trade_token
+  # An agent that runs has to read what was kept now.
+  updated=yes
 }
 
 trade_token() {

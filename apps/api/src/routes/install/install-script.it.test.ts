@@ -173,6 +173,8 @@ describe('the install script for Linux', () => {
     ['--url http://10.1.2.3:7700', 'install.plain-http'],
     ['--url ftp://farm', 'install.no-farm'],
     ['--slots none', 'install.bad-argument'],
+    ['--state somewhere', 'install.bad-argument'],
+    ['--prefix somewhere', 'install.bad-argument'],
     ['--what', 'install.bad-argument'],
     ['--purge', 'install.bad-argument'],
     ['--ca /nowhere', 'install.bad-ca'],
@@ -267,7 +269,7 @@ describe('the install script for Linux', () => {
     const asked = join(root, 'asked');
     writeFileSync(join(bin, 'systemctl'), `#!/bin/sh\necho "$@" >>${asked}\n`);
     chmodSync(join(bin, 'systemctl'), 0o755);
-    const { line } = await pastedLine();
+    const { line, token } = await pastedLine();
     const own = line.replace(`--root ${root}`, `--prefix ${root}/usr --state ${root}/state`);
     const inNamespace = (command: string): Promise<Ended> =>
       shell(
@@ -284,6 +286,14 @@ describe('the install script for Linux', () => {
     expect(readFileSync(asked, 'utf8')).toMatch(/daemon-reload\nenable loam-agent\.service\n[^]*restart loam-agent\n$/);
     const second = await inNamespace(own);
     expect([second.code, second.output]).toEqual([0, expect.stringContaining('Nothing had to be changed.')]);
+    const moved = await inNamespace(own.replaceAll(token, (await pastedLine()).token).concat(' --force'));
+    expect([moved.code, moved.output]).toEqual([0, expect.stringContaining('do    start the service')]);
+    // The second file has the same name, so only its text says that Node has to read it.
+    for (const authority of ['one', 'another']) {
+      writeFileSync(join(root, 'ca.pem'), `BEGIN CERTIFICATE ${authority}`);
+      const trusting = await inNamespace(`${own} --ca ${root}/ca.pem`);
+      expect([trusting.code, trusting.output]).toEqual([0, expect.stringContaining('do    start the service')]);
+    }
     const removed = await inNamespace(`${own} --uninstall`);
     expect([removed.code, removed.output]).toEqual([0, expect.stringContaining('stop the service')]);
     expect(readdirSync(join(root, 'units'))).toEqual([]);
