@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -56,6 +56,19 @@ describe('a log of bounded size', () => {
     expect(read('agent.2.log')).toBe('before\n');
     expect(read('agent.1.log')).toHaveLength(501);
     expect(read('agent.log')).toBe('after\n');
+  });
+
+  it('goes on in its newest file while the oldest one cannot be taken away', () => {
+    const log = open();
+    // Stands for a file that a viewer holds open on Windows.
+    mkdirSync(join(directory, 'agent.2.log', 'held'), { recursive: true });
+    for (let line = 0; line < 20; line++) log.write(`line ${String(line).padStart(3, '0')}\n`);
+    expect(read('agent.log').trimEnd().split('\n')).toHaveLength(20);
+    rmSync(join(directory, 'agent.2.log'), { recursive: true });
+    for (let line = 20; line < 60; line++) log.write(`line ${String(line).padStart(3, '0')}\n`);
+    log.close();
+    expect(read('agent.log').length).toBeLessThanOrEqual(100);
+    expect(read('agent.2.log').length).toBeGreaterThan(0);
   });
 
   it('is readable to its owner only', () => {

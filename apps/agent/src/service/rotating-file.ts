@@ -5,7 +5,7 @@ export interface RotatingFileOptions {
   readonly directory: string;
   /** `agent` gives agent.log, and agent.1.log for the one before. */
   readonly name: string;
-  /** No file gets larger; a line that alone is larger gets a file of its own. */
+  /** No file gets larger, but while a reader holds one in its place; a line that alone is larger gets a file of its own. */
   readonly maxBytes: number;
   /** With the one that is written to. */
   readonly maxFiles: number;
@@ -57,19 +57,23 @@ export class RotatingFile {
 
   #rotate(): void {
     this.close();
-    rmSync(this.#nameOf(this.#options.maxFiles - 1), { force: true });
     this.#rotateAtBytes = this.#options.maxBytes;
-    for (let index = this.#options.maxFiles - 2; index >= 0; index--) {
-      try {
-        renameSync(this.#nameOf(index), this.#nameOf(index + 1));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
-        // On Windows a reader can keep one from being renamed: the newest goes on for a while, and it is tried again.
-        this.#rotateAtBytes = this.#sizeBytes + this.#options.maxBytes / 10;
-        break;
-      }
+    try {
+      rmSync(this.#nameOf(this.#options.maxFiles - 1), { force: true });
+      for (let index = this.#options.maxFiles - 2; index >= 0; index--) this.#makeOlder(index);
+    } catch {
+      // On Windows a reader can keep one in its place: the newest goes on for a while, and it is tried again.
+      this.#rotateAtBytes = this.#sizeBytes + this.#options.maxBytes / 10;
     }
     this.#open();
+  }
+
+  #makeOlder(index: number): void {
+    try {
+      renameSync(this.#nameOf(index), this.#nameOf(index + 1));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
   }
 
   #nameOf(index: number): string {
