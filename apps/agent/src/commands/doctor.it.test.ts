@@ -107,6 +107,18 @@ describe('the doctor on a real containerd', () => {
     }
   });
 
+  it('ends the containerd that it started for a repair, though no check asks for it afterwards', async () => {
+    const name = `${namespacePrefix(readIdentity(install.state))}lost`;
+    execFileSync('ip', ['netns', 'add', name]);
+    try {
+      const { stdout, code } = await install.start('doctor', '--json', '--fix', '--only', 'leaks.networks').ended;
+      expect([code, JSON.parse(stdout)]).toMatchObject([0, { repairs: [{ id: 'leaks.networks', ok: true }] }]);
+      expect(readdirSync(join(install.state, 'containerd'))).not.toContain('containerd.pid');
+    } finally {
+      spawnSync('ip', ['netns', 'delete', name]);
+    }
+  });
+
   it('takes nothing that is in use for left over, and repairs nothing beside an agent that runs', async () => {
     const spec = install.file(
       'busy.spec',

@@ -80,7 +80,7 @@ export async function openDoctor(options: HostOptions): Promise<OpenDoctor> {
         async reconcile() {
           await close();
           // The agent's own start is what knows how to clean up; it wants the lock and the daemon for itself.
-          const host = await openHost({ ...options, keepContainerd: true });
+          const host = await openHost(options);
           await host.close();
           await lock();
           return host.reconciled;
