@@ -181,7 +181,7 @@ export class ContainerdStore implements Store {
   }
 
   async tree(name: SnapshotName): Promise<TreeReader> {
-    const { client, driver, agentId, randomUUID } = this.#options;
+    const { client, driver, agentId, randomUUID, warn } = this.#options;
     const key = `loam-tree-${randomUUID()}`;
     // Removed with everything else of ours when the agent starts anew, and kept from the collector until then.
     const kept = { [labels.agent]: agentId, [gcRoot]: new Date(this.#options.clock.now()).toISOString() };
@@ -198,7 +198,11 @@ export class ContainerdStore implements Store {
     }
     let closing: Promise<void> | undefined;
     const close = (): Promise<void> => {
-      closing ??= reader.close().then(() => this.#removeKey(key));
+      // What has been read does not depend on it; what stays is removed by the next life.
+      closing ??= reader
+        .close()
+        .then(() => this.#removeKey(key))
+        .catch((error: unknown) => warn(`view ${key}`, error));
       return closing;
     };
     return {

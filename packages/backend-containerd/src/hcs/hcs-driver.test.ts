@@ -435,6 +435,52 @@ it('a container that outlives the kill is ended past the shim; one that outlives
   expect(await backend.store.reconcile()).toMatchObject({ tasks: 1, containers: 1, workingSnapshots: 1 });
 });
 
+describe('a reader whose container outlives the kill', () => {
+  async function readAndClose(onCommand: () => Promise<void>): Promise<string[]> {
+    const base = await baseImage();
+    const commands: string[] = [];
+    // Only the long limits are over at once: those of the kill, and of what is tried after it.
+    const clock = {
+      ...systemClock,
+      after: (...[ms, callback, options]: Parameters<typeof systemClock.after>) =>
+        systemClock.after(ms > 20_000 ? 20 : ms, callback, options),
+    };
+    await open({
+      clock,
+      runCommand: async (...command) => {
+        commands.push(command.flat().join(' '));
+        await onCommand();
+      },
+    });
+    const tree = await backend.store.tree(base);
+    expect((await tree.resolve('src/a.txt')).entry).toMatchObject({ kind: 'file' });
+    const lift = model.faults.plant({
+      method: 'Tasks.Kill',
+      error: { code: 2, text: 'hcs::System::Terminate: timeout' },
+    });
+    ends = async () => {
+      lift();
+      for (const { id } of await client.containers.list()) await client.tasks.kill(id, 9, { all: true });
+    };
+    await tree.close().finally(lift);
+    return commands;
+  }
+  let ends: () => Promise<void> = () => Promise.resolve();
+
+  it('is ended past the shim, and leaves nothing', async () => {
+    expect(await readAndClose(() => ends())).toEqual([expect.stringMatching(/^hcsdiag kill loam-tree-/)]);
+    expect(warnings).toEqual([]);
+  });
+
+  it('is told when that does not help either; what was read counts, and the next life removes the container', async () => {
+    await readAndClose(() => Promise.resolve());
+    expect(warnings).toEqual([expect.stringMatching(/^view loam-tree-.*killed 70 s ago/)]);
+    expect(await readdir(join(directory, 'state', 'trees'))).toEqual([]);
+    await open();
+    expect(await backend.store.reconcile()).toMatchObject({ containers: 1 });
+  });
+});
+
 it('rule 1: a namespace with "extract" in it is refused', async () => {
   const other = connect({ address: model.address, namespace: 'my-extracts' });
   const options = { client: other, agentId, stateDirectory: directory, clock: systemClock, randomUUID };

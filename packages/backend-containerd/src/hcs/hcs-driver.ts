@@ -152,6 +152,9 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
     return volume;
   };
 
+  // A container is a compute system of the same id; ending it there goes past a shim that hangs (reference §7.2).
+  const lastResort = (id: string): Promise<void> => runCommand('hcsdiag', ['kill', id]);
+
   return {
     snapshotter,
     runtime: { name: runtimeName, options: runtimeOptions('process') },
@@ -184,6 +187,8 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
             pipePrefix: (id) => `${pipePrefix}${id}`,
             spoolDirectory: spools,
             explain: (error, command) => explainHcsFailure(error, command, { host }),
+            killTimeoutMs: patience.killTimeoutMs,
+            lastResort,
           }),
         ),
       ),
@@ -191,8 +196,7 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
     explainStartFailure: (error, command, user) => explainHcsFailure(error, command, { user, host }),
     runToMend: (request, error) => (lacksWorkdir(error) ? makeWorkdir(request) : undefined),
     explainExit: (exitStatus) => lostTask(exitStatus) ?? describeExitCode(exitStatus),
-    // A container is a compute system of the same id; ending it there goes past a shim that hangs (reference §7.2).
-    lastResort: (id) => runCommand('hcsdiag', ['kill', id]),
+    lastResort,
     whileCommitting: (commit) => turns.take(commit),
     async makeCacheDirectory(directory, _owner, mode) {
       await mkdir(directory, { mode });

@@ -5,6 +5,7 @@ import { isLoamError, type Clock } from '@loam/base';
 import type { Containerd, Mount, RuntimeOptions } from '@loam/containerd';
 
 import { labels } from '../labels.ts';
+import { Termination } from '../sandbox/termination.ts';
 import type { ToolContainer, ToolRun } from './container-tree.ts';
 import { OutputSpool } from './output-spool.ts';
 import { PipeStdio } from './pipe-stdio.ts';
@@ -29,9 +30,12 @@ export interface ToolContainerOptions {
   readonly spoolDirectory: string;
   /** What a failed start means. */
   readonly explain: (error: unknown, command: string) => unknown;
+  /** How long a killed container may take to be gone. */
+  readonly killTimeoutMs: number;
+  /** Ends the container past the runtime. */
+  readonly lastResort: (id: string) => Promise<void>;
 }
 
-const sigKill = 9;
 const administrator = { kind: 'name', name: 'ContainerAdministrator' } as const;
 /** How long output may go on after the exit (reference §5.2). */
 const outputAfterExitMs = 10_000;
@@ -44,12 +48,25 @@ export class LiveToolContainer implements ToolContainer {
   readonly #spools = new Set<OutputSpool>();
   readonly #programs = new Set<PipeStdio>();
   #started: Promise<void> | undefined;
+  readonly #termination: Termination;
   #stdio: PipeStdio | undefined;
-  #exit: Promise<unknown> | undefined;
 
   constructor(options: ToolContainerOptions) {
+    const { client, clock, killTimeoutMs, lastResort } = options;
     this.#options = options;
     this.#id = `loam-tree-${options.randomUUID()}`;
+    this.#termination = new Termination({
+      client,
+      clock,
+      id: this.#id,
+      // HCS ends everything in a container before the task's exit is told (reference §4.7).
+      host: { processesLeft: () => Promise.resolve(false) },
+      signal: new AbortController().signal,
+      timeoutMs: undefined,
+      killGraceMs: 0,
+      killTimeoutMs,
+      lastResort,
+    });
   }
 
   async run(argv: readonly string[]): Promise<ToolRun> {
@@ -86,17 +103,22 @@ export class LiveToolContainer implements ToolContainer {
     }
   }
 
+  /** Throws `backend.will-not-die` when the container would not end; what is ours on the host goes all the same. */
   async close(): Promise<void> {
     const { client } = this.#options;
     if (this.#started === undefined) return;
     await this.#started.catch(() => undefined);
-    await orGone(client.tasks.kill(this.#id, sigKill, { all: true }));
-    await this.#exit?.catch(() => undefined);
-    for (const stdio of this.#programs) await this.#release(stdio);
-    await orGone(client.tasks.delete(this.#id));
-    await orGone(client.containers.delete(this.#id));
-    await this.#stdio?.close();
-    for (const spool of this.#spools) await spool.remove();
+    try {
+      await this.#termination.ensureDead();
+      for (const stdio of this.#programs) await this.#release(stdio);
+      await orGone(client.tasks.delete(this.#id));
+      await orGone(client.containers.delete(this.#id));
+    } finally {
+      this.#termination.end();
+      for (const stdio of this.#programs) await this.#release(stdio);
+      await this.#stdio?.close();
+      for (const spool of this.#spools) await spool.remove();
+    }
   }
 
   async #start(): Promise<void> {
@@ -138,8 +160,7 @@ export class LiveToolContainer implements ToolContainer {
         stderr,
         ...(stdin === undefined ? {} : { stdin }),
       });
-      this.#exit = client.tasks.wait(this.#id);
-      this.#exit.catch(() => undefined);
+      this.#termination.watch();
       await client.tasks.start(this.#id);
     } catch (error) {
       throw this.#options.explain(error, 'cmd');

@@ -8,7 +8,7 @@ export interface TerminationOptions {
   readonly client: Containerd;
   readonly clock: Clock;
   readonly id: string;
-  readonly host: HostRun;
+  readonly host: Pick<HostRun, 'processesLeft'>;
   readonly signal: AbortSignal;
   readonly timeoutMs: number | undefined;
   readonly killGraceMs: number;
@@ -24,8 +24,8 @@ const lastResortMs = 30_000;
 
 /**
  * Watches over the end of one task: lets it run, or ends it when the signal aborts or its time is up, first politely, then
- * with SIGKILL to everything in it, at last by other means where the platform has any. `exit` resolves only when no process of it is left; otherwise it throws
- * `backend.will-not-die`.
+ * with SIGKILL to everything in it, at last by other means where the platform has any. `exit` resolves only when no process
+ * of it is left; otherwise it throws `backend.will-not-die`.
  */
 export class Termination {
   reason: 'cancelled' | 'timed-out' | undefined;
