@@ -67,6 +67,12 @@ export function makeStateDirectory(stateDirectory: string): void {
   if (isNew) protectDirectory(stateDirectory);
 }
 
+/** Makes the state directory, and closes one that was there already, too: for what puts the credential into it. */
+export function claimStateDirectory(stateDirectory: string, protect = protectDirectory): void {
+  mkdirSync(stateDirectory, { recursive: true, mode: 0o711 });
+  protect(stateDirectory);
+}
+
 /** Where an agent keeps its state when nobody says. */
 export function defaultStateDirectory(): string {
   if (process.platform !== 'win32') return '/var/lib/loam-agent';

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { isLoamError, LoamError } from '@loam/base';
 import { createClient } from '@loam/contracts';
 
-import { makeStateDirectory, readFarmConfig, writeFarmConfig } from '../config.ts';
+import { claimStateDirectory, readFarmConfig, writeFarmConfig } from '../config.ts';
 import { defaultServiceName } from '../service/host-events.ts';
 import { openHostEvents } from '../service/open-host-events.ts';
 import { parseSlots } from '../quantities.ts';
@@ -35,7 +35,7 @@ export async function enrol(options: EnrolOptions): Promise<number> {
   const farm = enrolledFarm(stateDirectory);
   if (farm !== undefined && !options.force) throw LoamError.of('agent.already-enrolled', { url: farm });
   // Before the token is spent: what follows must not fail on a directory that cannot be written.
-  makeStateDirectory(stateDirectory);
+  claimStateDirectory(stateDirectory);
   const token = await readToken(options.token);
   const client = createClient({ url });
   const { agentId, credential, pool } = await client.enrol({ token, name, slots });

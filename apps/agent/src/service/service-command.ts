@@ -5,8 +5,7 @@ import { isSea } from 'node:sea';
 import { LoamError, systemClock } from '@loam/base';
 
 import { parseDuration, parseSlots } from '../quantities.ts';
-import { makeStateDirectory } from '../config.ts';
-import { protectDirectory } from '../protect-directory.ts';
+import { claimStateDirectory } from '../config.ts';
 import type { ServiceManager, ServiceState } from './service-manager.ts';
 
 export interface ServiceOptions {
@@ -41,11 +40,7 @@ export async function installService(options: ServiceInstallOptions): Promise<nu
   if (options.grace !== undefined) parseDuration(options.grace);
   const stateDirectory = resolve(options.state);
   const services = await openServices();
-  if (process.platform === 'win32' || process.getuid?.() === 0) {
-    makeStateDirectory(stateDirectory);
-    // Also when somebody else had made it: the credential will be in it.
-    protectDirectory(stateDirectory);
-  }
+  if (process.platform === 'win32' || process.getuid?.() === 0) claimStateDirectory(stateDirectory);
   const command = serviceCommand(options, stateDirectory);
   const report = await services.install({ name, stateDirectory, command });
   const warnings = [...report.warnings, ...placeWarnings(command[0] ?? '', process.env)];

@@ -77,6 +77,11 @@ export const agentErrors = defineErrors({
     message: 'The part of the agent that speaks to the host cannot be loaded: {reason}.',
     remedy: 'Put the executable into a directory of its own that administrators can write, and run it once as one.',
   },
+  'agent.state-unprotected': {
+    status: 500,
+    message: 'The state directory {directory} cannot be closed to others: {reason}.',
+    remedy: 'Run the command as an administrator; `icacls` shows who owns the directory and who may use it.',
+  },
   'agent.service-unknown': {
     status: 404,
     message: 'There is no service {name} on this host.',
