@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import type { BuildRecord, NumberedRecord, Offer } from '@loam/contracts';
@@ -24,10 +26,10 @@ afterEach(async () => {
   await api.close();
 });
 
-function startAgent(): void {
+function startAgent(url: string = api.url): void {
   const credential = 'credential';
   writeFarmConfig(install.state, {
-    url: api.url,
+    url,
     agentId: 'agt_test',
     credential,
     name: 'test',
@@ -225,6 +227,22 @@ test('a cancelled attempt ends as cancelled while its step runs', async () => {
   agent.child.kill('SIGTERM');
   await agent.ended;
   expect(await install.leftovers()).toEqual([]);
+});
+
+test('stopped while its doctor waits for a farm that says nothing, it ends at once', async () => {
+  const asked = Promise.withResolvers<number>();
+  const silent = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => bytes.includes('GET /readyz') && asked.resolve(performance.now()));
+  }).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  startAgent(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`);
+  const askedAtMs = await asked.promise;
+  agent.child.kill('SIGTERM');
+  expect((await agent.ended).code).toBe(0);
+  // The doctor gives up after ten seconds.
+  expect(performance.now() - askedAtMs).toBeLessThan(9_000);
+  silent.close();
 });
 
 test('idle after a step that wrote 20 MB, it takes next to no processor time and less than 150 MB of memory', async () => {

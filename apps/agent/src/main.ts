@@ -5,7 +5,8 @@ import { setFlagsFromString } from 'node:v8';
 // Before anything else is loaded: half of the time that a short command takes is reading its sources.
 if (!isSea()) enableCompileCache();
 const [first, second] = process.argv.slice(2);
-if (first === 'run' || (first === 'service' && second === 'run')) {
+const isDaemon = first === 'run' || (first === 'service' && second === 'run');
+if (isDaemon) {
   // The daemon mostly waits: V8 must not keep the memory that a burst of log took. Only works before the heap has grown.
   setFlagsFromString('--semi-space-growth-factor=1');
   setFlagsFromString('--max-semi-space-size=2');
@@ -15,4 +16,7 @@ if (first === 'run' || (first === 'service' && second === 'run')) {
 // No top-level await: in the single executable this is a CommonJS script.
 void import('./cli.ts').then(async ({ runCli }) => {
   process.exitCode = await runCli(process.argv);
+  // A look of the doctor may be under way: whoever stops a service to replace its program need not wait for that.
+  // Behind what was printed, which on Windows may still be on its way.
+  if (isDaemon && process.exitCode === 0) process.stdout.write('', () => process.exit());
 });
