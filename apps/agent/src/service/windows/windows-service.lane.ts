@@ -64,6 +64,11 @@ describe('the packaged agent as a Windows service', () => {
     expect(JSON.parse(output)).toMatchObject({ state: 'stopped', startsAtBoot: true });
   });
 
+  it('says that `service run` is not for people', async () => {
+    const { code, output } = await service('run', '--state', state);
+    expect([code, output]).toEqual([1, expect.stringContaining('agent.service-only-by-manager')]);
+  });
+
   it('waits, when it is started, for a containerd that does not answer yet', async () => {
     await containerd.killDaemon();
     const started = service('start');
