@@ -9,6 +9,7 @@ export interface Verdict {
   readonly evidence: string;
   /** What that does to builds. */
   readonly meaning: string;
+  /** Behind `Run: ` comes a command to its end and nothing else: the farm's page has it copied. */
   readonly remedy: string | null;
   /** Whether `repair` of the check would help. */
   readonly fixable: boolean;

@@ -82,7 +82,7 @@ export function judgeLongPaths(enabled: boolean | undefined): Verdict {
   return warning(
     'LongPathsEnabled is 0 or not set.',
     'Unpacking and copying of deep trees may fail.',
-    `Run: reg.exe add ${longPathsKey} /v LongPathsEnabled /t REG_DWORD /d 1 /f, then restart agent and containerd.`,
+    `Turn it on, and restart containerd and the agent. Run: reg.exe add ${longPathsKey} /v LongPathsEnabled /t REG_DWORD /d 1 /f`,
   );
 }
 

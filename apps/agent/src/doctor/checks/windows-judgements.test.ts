@@ -96,7 +96,10 @@ describe('the host', () => {
     expect([parseLongPaths(0, answer), parseLongPaths(0, answer.replace('0x1', '0x0')), parseLongPaths(1, '')]).toEqual(
       [true, false, false],
     );
-    expect(judgeLongPaths(false).remedy).toContain('reg.exe add HKLM');
+    // The command ends the sentence: the farm's page offers it to be copied.
+    expect(judgeLongPaths(false).remedy).toMatch(
+      /Run: reg\.exe add HKLM\S+ \/v LongPathsEnabled \/t REG_DWORD \/d 1 \/f$/,
+    );
     expect(judgeLongPaths(parseLongPaths(5, '')).status).toBe('unknown');
   });
 
