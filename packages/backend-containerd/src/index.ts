@@ -9,6 +9,7 @@ export type { HcnApi } from './hcs/hcn/hcn-api.ts';
 export { explainHcnFailure } from './hcs/hcn/hcn-errors.ts';
 export { NatNetwork } from './hcs/hcn/nat-network.ts';
 export { baseImageTag, describeHost, isolationFor, type IsolationPolicy } from './hcs/os-match.ts';
-export { snapshotDirectory, usedImages, type UsedImage } from './inspection.ts';
+export { usedImages, type UsedImage } from './inspection.ts';
 export { endpointPrefix, namespacePrefix } from './network-names.ts';
 export { createHcsDriver, type HcsOptions } from './hcs/hcs-driver.ts';
+export { snapshotDirectory } from './store/snapshot-directory.ts';

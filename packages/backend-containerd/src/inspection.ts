@@ -1,6 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { dirname, win32 } from 'node:path';
-
 import { systemClock } from '@loam/base';
 import type { Containerd } from '@loam/containerd';
 
@@ -30,20 +27,4 @@ export async function usedImages(client: Containerd, agentId: string): Promise<U
     }),
   );
   return images.filter((image) => image !== undefined);
-}
-
-/**
- * Where a snapshotter keeps its data: what it exports, or for Windows' that exports nothing the directory of any snapshot's
- * mount (reference §1.4). The snapshot that is made for that is removed at once and carries no agent's label.
- */
-export async function snapshotDirectory(client: Containerd, snapshotter: string): Promise<string> {
-  const [plugin] = await client.plugins([`type==io.containerd.snapshotter.v1,id==${snapshotter}`]);
-  const root = plugin?.exports['root'];
-  if (root !== undefined) return root;
-  const snapshots = client.snapshots(snapshotter);
-  const key = `loam-extract-look-${randomUUID()}`;
-  const [mount] = await snapshots.prepare({ key });
-  await snapshots.remove(key);
-  if (mount === undefined) throw new Error(`${snapshotter} does not tell where it keeps its data`);
-  return mount.source.includes('\\') ? win32.dirname(mount.source) : dirname(mount.source);
 }

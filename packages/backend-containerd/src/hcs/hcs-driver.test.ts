@@ -493,6 +493,11 @@ it('§11.2 #26: free space is that of the volume of the snapshots', async () => 
   expect((await backend.store.disk()).totalBytes).toBeGreaterThan(0);
 });
 
+it('the probe for that volume may have been collected before it is removed', async () => {
+  model.faults.plant({ method: 'Snapshots.Remove', times: 1, error: { code: 5, text: 'snapshot does not exist' } });
+  expect(await driver.snapshotVolume()).toContain(join(directory, 'root'));
+});
+
 it('commits take turns', async () => {
   const base = await baseImage();
   let atOnce = 0;

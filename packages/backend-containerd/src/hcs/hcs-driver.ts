@@ -1,12 +1,11 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { availableParallelism, release as osRelease } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { formatPlatform, type Limits, type RunIo, type RunRequest } from '@loam/backend';
 import { LoamError, type Clock } from '@loam/base';
 import type { Containerd, RuntimeOptions } from '@loam/containerd';
 
-import { gcRoot, labels } from '../labels.ts';
 import type { HostRun, PlatformDriver, RunPreparation } from '../platform-driver.ts';
 import { cacheDirectoryArguments } from './access-control.ts';
 import { ContainerTree } from './container-tree.ts';
@@ -21,6 +20,7 @@ import { PipeStdio } from './pipe-stdio.ts';
 import { SecretDirectory } from './secret-directory.ts';
 import { LiveToolContainer } from './tool-container.ts';
 import type { WindowsNetworkSettings } from './windows-networks.ts';
+import { snapshotDirectory } from '../store/snapshot-directory.ts';
 import { buildWindowsSpec, windowsUser, type Isolation } from './windows-spec.ts';
 
 /** What an operator may set on a Windows host. */
@@ -134,20 +134,8 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
     throw LoamError.of('backend.os-mismatch', { image, host: wished ? describeHost(hostVersion, wished) : host });
   }
 
-  /** The snapshotter does not tell its directory, but the mount of any snapshot lies in it (reference §1.4). */
-  async function findVolume(): Promise<string> {
-    const snapshots = client.snapshots(snapshotter);
-    const key = workingKey('layer', `probe-${randomUUID()}`);
-    // Without a root label the collector may take it before the answer is here.
-    const kept = { [labels.agent]: agentId, [gcRoot]: new Date(clock.now()).toISOString() };
-    const [mount] = await snapshots.prepare({ key, labels: kept });
-    await snapshots.remove(key);
-    if (mount === undefined) throw new Error(`${snapshotter} does not tell where it keeps its data`);
-    return dirname(mount.source);
-  }
-
   const snapshotVolume = (): Promise<string> => {
-    volume ??= findVolume();
+    volume ??= snapshotDirectory(client, snapshotter, clock);
     volume.catch(() => (volume = undefined));
     return volume;
   };

@@ -11,6 +11,7 @@ import type { HostRun, PlatformDriver, RunPreparation } from '../platform-driver
 import type { TarItem } from '../tar/tar-writer.ts';
 import { tarHeaderOf } from '../tar/tar-writer.ts';
 import { explainStartFailure } from '../sandbox/start-failure.ts';
+import { snapshotDirectory } from '../store/snapshot-directory.ts';
 import { favourCgroupMoves } from './cgroup-moves.ts';
 import { detectHostFeatures, hasProcesses, wasOutOfMemory } from './host-features.ts';
 import { FifoPool } from './fifo-pool.ts';
@@ -190,7 +191,8 @@ export async function createRuncDriver(options: RuncDriverOptions): Promise<Plat
       await chmod(directory, mode);
     },
     snapshotVolume() {
-      volume ??= findVolume(client, snapshotter);
+      volume ??= snapshotDirectory(client, snapshotter);
+      volume.catch(() => (volume = undefined));
       return volume;
     },
     async reconcile() {
@@ -228,11 +230,4 @@ async function* layerItems(entries: AsyncIterable<TreeEntry>): AsyncIterable<Tar
     const header = tarHeaderOf(entry);
     yield entry.kind === 'file' ? { header, content: entry.open() } : { header };
   }
-}
-
-async function findVolume(client: Containerd, snapshotter: string): Promise<string> {
-  const [plugin] = await client.plugins([`type==io.containerd.snapshotter.v1,id==${snapshotter}`]);
-  const root = plugin?.exports['root'];
-  if (root === undefined) throw new Error(`containerd does not tell where ${snapshotter} keeps its data`);
-  return root;
 }
