@@ -107,6 +107,19 @@ describe('stdio over pipes', () => {
     expect(await stdio.write(Buffer.from('late'))).toBe(false);
   });
 
+  it('gives standard input to who dials first, and turns others away', async () => {
+    const stdio = await listen(true);
+    const first = await dial(stdio.stdin ?? '');
+    const second = await dial(stdio.stdin ?? '');
+    let text = '';
+    first.on('data', (bytes: Buffer) => (text += bytes.toString()));
+    await closed(second.resume());
+    await stdio.write(Buffer.from('hello'));
+    await stdio.endInput();
+    await closed(first);
+    expect(text).toBe('hello');
+  });
+
   it('stops feeding a process that reads no more', async () => {
     const stdio = await listen(true);
     const socket = await dial(stdio.stdin ?? '');

@@ -100,10 +100,20 @@ export class PipeStdio implements Stdio {
 
   /** The shim dials standard input once, and not again. */
   #listenInput(path: string): Promise<void> {
-    let take: (socket: Socket | undefined) => void = () => undefined;
-    this.#input = new Promise((resolve) => (take = resolve));
+    let isTaken = false;
+    let resolveInput: (socket: Socket | undefined) => void = () => undefined;
+    this.#input = new Promise((resolve) => (resolveInput = resolve));
+    const take = (socket: Socket | undefined): void => {
+      isTaken = true;
+      resolveInput(socket);
+    };
     this.#giveUpInput = () => take(undefined);
     return this.#serve(path, (socket) => {
+      if (isTaken) {
+        // Open, it would keep the pipe from being closed.
+        socket.destroy();
+        return;
+      }
       // A pipe that nobody reads is not closed in time by libuv (reference §5.1).
       socket.resume();
       take(socket);
