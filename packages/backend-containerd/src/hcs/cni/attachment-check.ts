@@ -2,7 +2,8 @@ import { CniFailure, type Attachment, type CniResult } from '../../cni/conflist.
 import type { HcnApi } from '../hcn/hcn-api.ts';
 import { queryOrGone, textOf } from '../hcn/nat-network.ts';
 
-const noGuid = /^[0-]*$/;
+/** How the service says that an endpoint is in no namespace. Hosts that do not tell at all say nothing (unverified). */
+const nowhere = /^\{?0{8}(?:-0{4}){3}-0{12}\}?$/;
 
 /**
  * Compares what a plugin answered with what the service has: the endpoint that carries the container's name (reference §6.3),
@@ -20,7 +21,8 @@ export async function checkAttachment(
   const endpoint = await endpointOf(api, attachment.containerId);
   if (endpoint === undefined) throw fail('the Host Network Service has no endpoint of that container');
   const namespace = textOf(endpoint, 'HostComputeNamespace') ?? '';
-  if (!noGuid.test(namespace) && plain(namespace) !== plain(attachment.namespace)) {
+  if (nowhere.test(namespace)) throw fail('its endpoint is attached to no namespace');
+  if (namespace !== '' && plain(namespace) !== plain(attachment.namespace)) {
     throw fail(`its endpoint is in the namespace ${namespace}`);
   }
   const given = addressesOf(endpoint);

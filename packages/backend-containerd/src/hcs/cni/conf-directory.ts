@@ -25,12 +25,14 @@ export async function readConflist(directory: string): Promise<ConflistDocument 
   } catch (error) {
     throw invalid('it is not JSON', error);
   }
-  const document = json as Partial<ConflistDocument> & { readonly type?: string };
+  // Whatever JSON it is: nothing but an object has these.
+  const document = Object(json) as Partial<ConflistDocument> & { readonly type?: string };
   if (typeof document.name !== 'string') throw invalid('it has no name');
   const cniVersion = typeof document.cniVersion === 'string' ? document.cniVersion : '0.2.0';
   const plugins = document.plugins ?? (document.type === undefined ? [] : [document as ConflistDocument['plugins'][0]]);
   if (!Array.isArray(plugins) || plugins.length === 0) throw invalid('it names no plugin');
-  if (!plugins.every((plugin) => isProgramName(plugin.type))) throw invalid('the type of a plugin is no program name');
+  if (!plugins.every((plugin) => isProgramName((plugin as { type?: unknown } | null)?.type)))
+    throw invalid('the type of a plugin is no program name');
   return { cniVersion, name: document.name, plugins };
 }
 

@@ -111,7 +111,10 @@ describe('a run with a network by CNI on Windows', () => {
 
   it.each([
     ['{', 'not JSON'],
+    ['null', 'no name'],
     ['{"name":"x"}', 'no plugin'],
+    ['{"name":"x","plugins":{}}', 'no plugin'],
+    ['{"name":"x","plugins":[null]}', 'no program name'],
     ['{"name":"x","type":"..\\\\..\\\\evil"}', 'no program name'],
   ])('is refused for the configuration %s', async (text, reason) => {
     await mkdir(join(directory, 'conf'));
@@ -139,6 +142,14 @@ describe('a run with a network by CNI on Windows', () => {
   it.each([
     ['no endpoint', () => undefined],
     ['namespace', ({ id }: { id: string }) => ({ Name: `${id}_nat`, HostComputeNamespace: randomUUID() })],
+    [
+      'attached to no namespace',
+      ({ id }: { id: string }) => ({
+        Name: `${id}_nat`,
+        HostComputeNamespace: '00000000-0000-0000-0000-000000000000',
+        IpConfigurations: [{ IpAddress: '172.30.0.9' }],
+      }),
+    ],
     [
       '172.30.0.8',
       ({ id }: { id: string }) => ({ Name: `${id}_nat`, IpConfigurations: [{ IpAddress: '172.30.0.8' }] }),
