@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -34,6 +34,15 @@ if (role !== undefined) {
     await exited;
     const lock = await vi.waitFor(() => lockStateDirectory(directory));
     await lock.release();
+  });
+
+  it('a failure to take it leaves it to the next', async () => {
+    const inTheWay = join(directory, 'lock-holder');
+    rmSync(inTheWay, { force: true });
+    mkdirSync(inTheWay);
+    await expect(lockStateDirectory(directory)).rejects.toThrow();
+    rmSync(inTheWay, { recursive: true });
+    await (await lockStateDirectory(directory)).release();
   });
 
   it('spellings of one directory are one lock', async () => {

@@ -64,7 +64,12 @@ async function lockByFile(stateDirectory: string): Promise<AgentLock> {
       const pid = await readFile(holderFile, 'utf8').catch(() => 'unknown');
       throw LoamError.of('backend.state-locked', { directory: stateDirectory, pid });
     }
-    await writeFile(holderFile, String(process.pid));
+    try {
+      await writeFile(holderFile, String(process.pid));
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
     return { release: () => Promise.resolve(closeSync(fd)) };
   }
 }
