@@ -12,7 +12,6 @@ import type { TarItem } from '../tar/tar-writer.ts';
 import { tarHeaderOf } from '../tar/tar-writer.ts';
 import { explainStartFailure } from '../sandbox/start-failure.ts';
 import { snapshotDirectory } from '../store/snapshot-directory.ts';
-import { favourCgroupMoves } from './cgroup-moves.ts';
 import { detectHostFeatures, hasProcesses, wasOutOfMemory } from './host-features.ts';
 import { FifoPool } from './fifo-pool.ts';
 import { FifoStdio } from './fifo-stdio.ts';
@@ -48,8 +47,6 @@ export async function createRuncDriver(options: RuncDriverOptions): Promise<Plat
   const fifos = new FifoPool(join(stateDirectory, 'fifos'));
   const secrets = new SecretFiles(`${options.agentId} ${stateDirectory}`);
   const names = new NameFiles(join(stateDirectory, 'names'));
-  // Nothing waits for it: the mounting itself takes some 30 ms.
-  const endCgroupMoves = favourCgroupMoves();
   const host = await detectHostFeatures();
   const nat = natNetwork(join(stateDirectory, 'networks'), options.agentId);
   let volume: Promise<string> | undefined;
@@ -214,8 +211,6 @@ export async function createRuncDriver(options: RuncDriverOptions): Promise<Plat
     async close() {
       await fifos.close();
       await secrets.removeAll();
-      const end = await endCgroupMoves;
-      await end();
     },
   };
 }
