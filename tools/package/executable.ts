@@ -1,14 +1,5 @@
 import { execFile } from 'node:child_process';
-import {
-  chmodSync,
-  copyFileSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
@@ -16,6 +7,7 @@ import { inject } from 'postject';
 
 import { npmPackage } from '../lib/npm-package.mjs';
 import { root } from '../lib/paths.mjs';
+import { makeWorkFolder } from '../lib/work-folder.mjs';
 import type { AgentBundle } from './bundle.ts';
 import { licenseTexts } from './licenses.ts';
 import { makerNode, type PackagePlatform } from './platforms.ts';
@@ -26,8 +18,6 @@ const sentinelFuse = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 /** What stack traces name. */
 const scriptName = 'loam-agent.cjs';
 
-const workPrefix = '.making-';
-
 /** Makes one executable: Node, the script, the native parts and all their licences in one file. Gives its path. */
 export async function makeExecutable(
   { script, packages }: AgentBundle,
@@ -37,8 +27,7 @@ export async function makeExecutable(
   const makerFolder = await npmPackage(makerNode());
   const maker = path.join(makerFolder, 'bin/node');
   const base = path.join(await npmPackage(platform.node), platform.nodePath);
-  removeLeftovers(directory);
-  const work = mkdtempSync(path.join(directory, `${workPrefix}${process.pid}-`));
+  const work = await makeWorkFolder(directory, '.making-');
   try {
     const assets: Record<string, string> = { 'licenses.txt': 'licenses.txt' };
     const folders = [...packages, makerFolder];
@@ -63,23 +52,6 @@ export async function makeExecutable(
     return finished;
   } finally {
     rmSync(work, { recursive: true, force: true });
-  }
-}
-
-/** Of processes that were killed. */
-function removeLeftovers(directory: string): void {
-  for (const name of readdirSync(directory).filter((entry) => entry.startsWith(workPrefix))) {
-    if (!isRunning(Number.parseInt(name.slice(workPrefix.length), 10)))
-      rmSync(path.join(directory, name), { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,11 +1,12 @@
 // The Windows lane: our tests on a real node.exe, under Wine. docs/windows-lane.md says what that shows and what it cannot.
 // Arguments are parts of the names of the test files to run.
-import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
 import { lockedIntegrity, npmPackage, windowsNode } from '../lib/npm-package.mjs';
 import { root } from '../lib/paths.mjs';
 import { say } from '../lib/run.mjs';
+import { makeWorkFolder } from '../lib/work-folder.mjs';
 import { bundleTests } from './bundle.mjs';
 import { runTestFile } from './run-tests.mjs';
 import { skippedFiles, skippedTests, suites } from './suites.mjs';
@@ -13,12 +14,12 @@ import { buildPrograms } from './programs.mjs';
 import { Wine, windowsPath } from './wine.mjs';
 
 const workers = 2;
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** Runs the lane; true when all was well. */
 async function runLane(wanted) {
   const home = path.join(root, 'node_modules', '.cache', 'windows-lane');
-  mkdirSync(home, { recursive: true });
-  const folder = mkdtempSync(path.join(home, 'run-'));
+  const folder = await makeWorkFolder(home, 'run-', (left) => new Wine(left).endLeftovers());
   const wine = new Wine(folder);
   const stop = stopOnSignal(wine, folder);
   try {
@@ -114,14 +115,12 @@ function stopOnSignal(wine, folder) {
   let stopping;
   const stop = () => (stopping ??= end());
   const end = async () => {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    for (const signal of signals) process.off(signal, onSignal);
     await wine.stop();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   const onSignal = () => void stop().finally(() => process.exit(130));
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const signal of signals) process.on(signal, onSignal);
   return stop;
 }
 

@@ -64,10 +64,15 @@ export class Wine {
     return (this.#stopping ??= this.#stop());
   }
 
+  /** Ends what a process left that was killed while it had a Wine here: a persistent server would stay for ever. */
+  async endLeftovers() {
+    await this.#spawn(path.join(programs, 'wineserver'), ['-k']).ended;
+  }
+
   async #stop() {
     if (!this.#server) return;
     for (const child of this.#running) if (child !== this.#server.child) child.kill('SIGKILL');
-    await this.#spawn(path.join(programs, 'wineserver'), ['-k']).ended;
+    await this.endLeftovers();
     const timer = setTimeout(() => this.#server.child.kill('SIGKILL'), 5_000);
     await this.#server.ended;
     clearTimeout(timer);
