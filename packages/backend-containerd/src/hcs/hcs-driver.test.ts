@@ -365,7 +365,7 @@ it('a network that cannot be taken down is told, and does not change how the ste
   expect(warnings).toEqual([expect.stringMatching(/^host of loam-.*HNS is down/)]);
 });
 
-it('variables without a value are told to be unset, by their last spelling', async () => {
+it('variables without a value are told to be unset, by their last spelling, once even when the step is started again', async () => {
   const base = await baseImage();
   let stderr = '';
   await step(base, 'run', async (working) => {
@@ -376,7 +376,7 @@ it('variables without a value are told to be unset, by their last spelling', asy
       ['b', 'set again'],
     ] as const;
     await backend.sandbox.run(
-      request(working, { env }),
+      request(working, { env, workdir: 'C:\\not\\there\\yet' }),
       { onOutput: (stream, bytes) => (stderr += stream === 'stderr' ? Buffer.from(bytes).toString() : '') },
       new AbortController().signal,
     );

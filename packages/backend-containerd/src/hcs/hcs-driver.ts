@@ -71,13 +71,16 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
   const host = describeHost(hostVersion, policy);
   const spools = join(stateDirectory, 'trees');
   const turns = new Turns();
+  /** Steps that have heard which variables are not set: one that is started again hears it once. */
+  const told = new WeakSet<RunIo>();
   let volume: Promise<string> | undefined;
 
   async function prepareRun({ id, request, io }: RunPreparation): Promise<HostRun> {
     const isolation = isolationOf(request);
     const { username } = windowsUser(request.user);
     const limits = { ...defaultLimits, ...request.limits };
-    tellUnset(request, io);
+    if (!told.has(io)) tellUnset(request, io);
+    told.add(io);
     const undo: (() => Promise<void>)[] = [];
     const release = async (): Promise<void> => {
       await Promise.all(undo.splice(0).map((one) => one()));
