@@ -51,7 +51,10 @@ export class Caches {
     const release = once(async () => {
       state.users.set(number, (state.users.get(number) ?? 1) - 1);
       if (request.sharing === 'locked') unlock(state);
-      await this.#touch(state);
+      await this.#touch(state).catch((error: unknown) => {
+        // From here on others may remove the cache.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      });
     });
     try {
       const directory = join(state.directory, String(number));
