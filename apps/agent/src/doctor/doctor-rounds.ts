@@ -14,7 +14,6 @@ export interface DoctorRoundsOptions {
 /** The doctor of an agent that runs: looks at the start, ever so often, and when asked; never twice at the same time. */
 export class DoctorRounds {
   readonly #options: DoctorRoundsOptions;
-  #latest: DoctorReport | undefined;
   #running = false;
   #askedAgain = false;
   #isStopped = false;
@@ -22,10 +21,6 @@ export class DoctorRounds {
 
   constructor(options: DoctorRoundsOptions) {
     this.#options = options;
-  }
-
-  get latest(): DoctorReport | undefined {
-    return this.#latest;
   }
 
   /** Looks now. Asked in the middle of a look it looks once more afterwards: what was asked for may have been passed over. */
@@ -50,7 +45,6 @@ export class DoctorRounds {
     try {
       const report = await examine();
       if (this.#isStopped) return;
-      this.#latest = report;
       for (const { id, status, evidence } of report.findings) {
         if (status === 'problem') log.warn({ id, evidence }, 'the doctor found a problem');
       }

@@ -69,11 +69,10 @@ class TestAgent {
   readonly work = new Map<string, Work>();
   readonly doctor = {
     asked: 0,
-    latest: undefined as DoctorReport | undefined,
     request: () => void this.doctor.asked++,
   };
 
-  constructor(home: string, api: ScriptedApi, options: { slots?: number } = {}) {
+  constructor(home: string, api: ScriptedApi, options: { slots?: number; answers?: Partial<Answers> } = {}) {
     const slots = options.slots ?? 1;
     this.journals = new Journals(home);
     this.attempts = new Attempts({
@@ -108,7 +107,7 @@ class TestAgent {
       bootId: 'boot-1',
       slots,
       attempts: this.attempts,
-      answers,
+      answers: { ...answers, ...options.answers },
       doctor: this.doctor,
       clock: this.clock,
       backoff: new Backoff({ firstMs: 1000, maxMs: 30_000, random: () => 0.5 }),
@@ -192,6 +191,29 @@ describe('the link', () => {
     await link.next('inventory');
     await agent.clock.advance(10_000);
     expect(await link.next('heartbeat')).toEqual({ type: 'heartbeat', facts, running: 0 });
+  });
+
+  test('outlives a containerd that does not answer: facts are asked for again by the next one, an inventory on the same', async () => {
+    const failOnce = <T>(then: () => Promise<T>) => {
+      let fails = true;
+      return async (): Promise<T> => {
+        if (!fails) return await then();
+        fails = false;
+        throw new Error('containerd does not answer');
+      };
+    };
+    agent = new TestAgent(home, api, {
+      answers: { facts: failOnce(answers.facts), inventory: failOnce(answers.inventory) },
+    });
+    await (
+      await api.link()
+    ).closed;
+    const link = await nextLink();
+    await link.greet();
+    link.send({ type: 'offer', offer: offerOf('att_a') });
+    await link.next('accepted');
+    await agent.clock.advance(10_000);
+    expect(await link.next('inventory')).toEqual({ type: 'inventory', steps: [] });
   });
 
   test('is opened again after it was cut', async () => {
@@ -398,10 +420,21 @@ describe('the doctor', () => {
     link.cut();
     await link.closed;
     agent.session.report(report);
-    agent.doctor.latest = report;
     const again = await nextLink();
     await again.greet();
     expect(await reportOn(again)).toEqual(report);
+  });
+
+  test('says how long ago it began to look, so that an old report is not taken for a new one on a new link', async () => {
+    const link = await linked();
+    agent.session.report({ ...report, durationMs: 700 });
+    expect(await link.next('doctor-report')).toMatchObject({ ageMs: 700 });
+    await agent.clock.advance(5_000);
+    const since = agent.clock.monotonic();
+    link.cut();
+    const again = await nextLink();
+    await again.greet();
+    expect(await again.next('doctor-report')).toMatchObject({ ageMs: 5_700 + agent.clock.monotonic() - since });
   });
 });
 

@@ -28,7 +28,6 @@ export interface Answers {
 /** Who examines the host. Reports come by `Session.report`. */
 export interface Doctor {
   request(): void;
-  readonly latest: DoctorReport | undefined;
 }
 
 export interface SessionOptions {
@@ -45,6 +44,7 @@ export interface SessionOptions {
 
 /** How long the API may take to say `welcome`. */
 const welcomeTimeoutMs = 15_000;
+const inventoryRetryMs = 10_000;
 /** HTTP statuses and closing codes with which the API says that the credential is no good (any more). */
 const refusals = new Set([401, 403, 4001]);
 /** The farm may have been restored from an old copy, or the clock be wrong: not for ever, but not often. */
@@ -69,6 +69,8 @@ export class Session {
   #timers = new Set<() => void>();
   /** Steps that ended on this agent: an inventory that was taken meanwhile would be wrong. */
   #stepsEnded = 0;
+  /** The doctor's last one, and when it began to look. */
+  #report: { readonly report: DoctorReport; readonly beganMs: number } | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -92,7 +94,8 @@ export class Session {
 
   /** Tells the farm what the doctor found; without a link the next one begins with it. */
   report(report: DoctorReport): void {
-    if (this.#isLive) this.#send({ type: 'doctor-report', report });
+    this.#report = { report, beganMs: this.#options.clock.monotonic() - report.durationMs };
+    this.#sendReport();
   }
 
   /** Closes the link; nothing is opened any more. */
@@ -107,7 +110,12 @@ export class Session {
 
   #connect(): void {
     const link = this.#options.openLink({
-      onOpen: () => void this.#hello(link),
+      onOpen: () => {
+        this.#hello(link).catch((error: unknown) => {
+          this.#options.log.warn({ err: error }, 'this agent cannot say yet what host it is on');
+          link.terminate();
+        });
+      },
       onAlive: () => (this.#heardAtMs = this.#options.clock.monotonic()),
       onMessage: (message) => this.#link === link && this.#receive(message, link),
       onClose: (why) => this.#link === link && this.#closed(why),
@@ -185,8 +193,7 @@ export class Session {
     for (const journal of attempts.welcome(welcome.attempts)) this.#outbox.open(journal);
     if (attempts.quarantine !== undefined) this.#send({ type: 'quarantined', reason: attempts.quarantine });
     void this.#sendInventory(link);
-    const { latest } = this.#options.doctor;
-    if (latest !== undefined) this.report(latest);
+    this.#sendReport();
     this.#heardAtMs = this.#options.clock.monotonic();
     this.#beat(link, welcome.heartbeatMs);
   }
@@ -206,10 +213,21 @@ export class Session {
   async #sendInventory(link: Link): Promise<void> {
     for (;;) {
       const before = this.#stepsEnded;
-      const steps = await this.#options.answers.inventory();
+      const { answers, log } = this.#options;
+      const steps = await answers.inventory().catch((error: unknown) => {
+        log.warn({ err: error }, 'could not list what is in the cache');
+        return undefined;
+      });
       if (this.#link !== link) return;
+      if (steps === undefined) return this.#after(inventoryRetryMs, () => void this.#sendInventory(link));
       if (before === this.#stepsEnded) return this.#send({ type: 'inventory', steps });
     }
+  }
+
+  #sendReport(): void {
+    if (this.#report === undefined) return;
+    const { report, beganMs } = this.#report;
+    this.#send({ type: 'doctor-report', report, ageMs: this.#options.clock.monotonic() - beganMs });
   }
 
   #sendOn(link: Link, message: AgentMessage): void {

@@ -152,7 +152,12 @@ export const AgentMessage = Type.Union([
   }),
   Type.Object({ type: Type.Literal('quarantined'), reason: Type.String() }),
   /** Made at the start, every hour, and when the API asks for one. */
-  Type.Object({ type: Type.Literal('doctor-report'), report: DoctorReport }),
+  Type.Object({
+    type: Type.Literal('doctor-report'),
+    report: DoctorReport,
+    /** How long ago the doctor began to look: a new link begins with a report that may be old. */
+    ageMs: Type.Optional(Type.Number({ minimum: 0 })),
+  }),
 ]);
 export type AgentMessage = Static<typeof AgentMessage>;
 

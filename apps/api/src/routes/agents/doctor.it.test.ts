@@ -44,8 +44,13 @@ test('a report is kept until the next one, with the time by the clock of the far
   expect(kept).toEqual({ ...report, at: expect.any(Number) });
   expect(kept.at).toBeGreaterThan(1_000_000);
   expect((await farm.call('GET', path)).json<Agent>().doctor).toEqual({ at: kept.at, problems: 1, warnings: 1 });
-  agent.send({ type: 'doctor-report', report: reportOf(finding('disk.space', 'ok')) });
-  await until(async () => (await farm.call('GET', path)).json<Agent>().doctor?.problems === 0);
+  // An old one, which a new link begins with.
+  agent.send({ type: 'doctor-report', report: reportOf(finding('disk.space', 'ok')), ageMs: 3_600_000.5 });
+  const old = await until(async () => {
+    const { doctor } = (await farm.call('GET', path)).json<Agent>();
+    return doctor?.problems === 0 && doctor;
+  });
+  expect(Date.now() - old.at).toBeGreaterThan(3_590_000);
   await agent.close();
 });
 

@@ -160,7 +160,10 @@ export class Gateway {
         break;
       case 'doctor-report':
         // By our own clock: the agent's may be what is wrong.
-        await db.agents.saveDoctorReport(link.agentId, { ...message.report, at: clock.now() });
+        await db.agents.saveDoctorReport(link.agentId, {
+          ...message.report,
+          at: Math.round(clock.now() - (message.ageMs ?? 0)),
+        });
         bus.publish('agent', { id: link.agentId, pool: link.pool });
         break;
     }
