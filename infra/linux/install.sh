@@ -225,14 +225,22 @@ with_ca() {
 
 enrolled_url() { sed -n 's/^ *"url": *"\(.*\)",\{0,1\}$/\1/p' "$home/config.json" 2>/dev/null || true; }
 
-enrol() {
+# Before anything is done: an agent that works is not to lose its program for a farm that it does not belong to.
+check_membership() {
   known=$(enrolled_url)
-  if [ -n "$known" ] && [ "$force" = no ]; then
+  [ "$force" = no ] || known=''
+  if [ -n "$known" ]; then
     [ "$known" = "$FARM_URL" ] || fail install.other-farm "This host is an agent of $known." 'Give --force to make it one of this farm.'
+  else
+    [ -n "$token" ] || [ "$dry_run" = yes ] || fail install.no-token 'There is no token.' 'Take the line from the screen of agents; LOAM_ENROL_TOKEN has to stand before sh.'
+  fi
+}
+
+enrol() {
+  if [ -n "$known" ]; then
     done_already "enrolled with $known; the token was not used"
     return 0
   fi
-  [ -n "$token" ] || [ "$dry_run" = yes ] || fail install.no-token 'There is no token.' 'Take the line from the screen of agents; LOAM_ENROL_TOKEN has to stand before sh.'
   step "enrol with $FARM_URL" trade_token
   # An agent that runs has to read what was kept now.
   updated=yes
@@ -333,6 +341,7 @@ main() {
   else
     check_farm
     note "Making this host an agent of $FARM_URL"
+    check_membership
     install_packages
     install_program
     install_ca

@@ -429,18 +429,30 @@ function Install-Ca {
     }
 }
 
-function Join-Farm {
+# The farm that this host belongs to and shall go on with; '' when it has to be enrolled.
+function Get-KnownFarm {
     $config = Join-Path $StateDirectory 'config.json'
-    if ((Test-Path -LiteralPath $config) -and -not $Force) {
-        $known = (Get-Content -LiteralPath $config -Raw | ConvertFrom-Json).url
+    if ($Force -or -not (Test-Path -LiteralPath $config)) { return '' }
+    return [string](Get-Content -LiteralPath $config -Raw | ConvertFrom-Json).url
+}
+
+# Before anything is replaced: an agent that works is not to be stopped for a farm that it does not belong to.
+function Test-Membership {
+    $known = Get-KnownFarm
+    if ($known -ne '') {
         if ($known -ne $FarmUrl) {
             Stop-Install 'install.other-farm' ('This host is an agent of {0}.' -f $known) 'Give -Force to make it one of this farm.'
         }
+    } elseif ($Token -eq '' -and -not $WhatIfPreference) {
+        Stop-Install 'install.no-token' 'There is no token.' 'Take the line from the screen of agents; $env:LOAM_ENROL_TOKEN has to be set before.'
+    }
+}
+
+function Join-Farm {
+    $known = Get-KnownFarm
+    if ($known -ne '') {
         Write-Already ('enrolled with {0}; the token was not used' -f $known)
         return
-    }
-    if ($Token -eq '' -and -not $WhatIfPreference) {
-        Stop-Install 'install.no-token' 'There is no token.' 'Take the line from the screen of agents; $env:LOAM_ENROL_TOKEN has to be set before.'
     }
     Invoke-Step $FarmUrl 'enrol this host' {
         $arguments = @('enrol', '--url', $FarmUrl, '--state', $StateDirectory, '--slots', [string]$Slots, '--isolation', $Isolation, '--token', '-')
@@ -601,6 +613,7 @@ function Install-Agent {
     }
     New-StateDirectory
     Start-Log
+    Test-Membership
     Install-Containerd
     Show-Network
     if ($Cni) { Install-Cni }

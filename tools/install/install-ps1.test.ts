@@ -151,7 +151,7 @@ describe('the install script for Windows', () => {
     const uses = text.split('\n').filter((line) => /\$Token\b/.test(line));
     expect(uses.map((line) => line.trim())).toEqual([
       '$Token = [string]$env:LOAM_ENROL_TOKEN',
-      "if ($Token -eq '' -and -not $WhatIfPreference) {",
+      "} elseif ($Token -eq '' -and -not $WhatIfPreference) {",
       '$enrolled = Invoke-Native $Program $arguments $Token',
     ]);
     expect(text.indexOf('$env:LOAM_ENROL_TOKEN = $null')).toBeGreaterThan(text.indexOf('$Token = '));
@@ -215,6 +215,17 @@ describe('the state directory on Windows', () => {
 });
 
 describe('the agent on Windows', () => {
+  test('is neither stopped nor replaced for a farm that it does not belong to, nor without a token', () => {
+    expectInOrder(bodyOf('Test-Membership'), 'install.other-farm', 'install.no-token');
+    expectInOrder(
+      bodyOf('Install-Agent'),
+      'New-StateDirectory',
+      'Test-Membership',
+      'Install-Containerd',
+      'Install-Program',
+    );
+  });
+
   test('enrols and runs with the authority of the farm, which Node does not find in the store of Windows', () => {
     expectInOrder(
       bodyOf('Join-Farm'),

@@ -152,6 +152,20 @@ describe('the install script for Linux', () => {
     expect([code, existsSync(program()), readdirSync(join(root, 'usr/local/lib/loam'))]).toEqual([1, false, []]);
   });
 
+  test('leaves the agent of another farm as it is, and a host without a token, too', async () => {
+    const { line, token } = await pastedLine();
+    await shell(line);
+    writeFileSync(program(), 'of another version');
+    const other = await shell(`${line} --url ${farm.url.replace('127.0.0.1', 'localhost')}`);
+    expect([other.code, other.output]).toEqual([1, expect.stringContaining('code: install.other-farm')]);
+    expect(readFileSync(program(), 'utf8')).toBe('of another version');
+    rmSync(program());
+    rmSync(join(state(), 'config.json'));
+    const without = await shell(line.replace(token, ''));
+    expect([without.code, without.output]).toEqual([1, expect.stringContaining('code: install.no-token')]);
+    expect(existsSync(program())).toBe(false);
+  });
+
   test('says that packages were not built, and what to do', async () => {
     writeFileSync(join(packages, 'manifest.json'), '{}');
     const { line } = await pastedLine();
