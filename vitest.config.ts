@@ -11,6 +11,9 @@ const windowsOnly = {
   },
 };
 
+/** How long a test waits for what is to happen: on a busy machine that takes long, and where it happens nobody waits in vain. */
+const poll = { timeout: 10_000 };
+
 /**
  * Two projects, and one more on Windows. `unit` needs nothing but Node; `integration` (*.it.test.ts) starts real Postgres, Redis,
  * containerd and Chromium, so its files run one at a time on small machines.
@@ -23,6 +26,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{apps,packages}/*/src/**/*.test.{ts,tsx}', 'tools/**/*.test.{ts,mjs}'],
           exclude: ['**/*.it.test.{ts,tsx}', '**/node_modules/**'],
+          testTimeout: 20_000,
+          expect: { poll },
         },
       },
       {
@@ -36,6 +41,7 @@ export default defineConfig({
           exclude: ['**/*.windows.it.test.ts', '**/node_modules/**'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          expect: { poll },
           fileParallelism: false,
         },
       },

@@ -213,7 +213,8 @@ describe('§5 standard streams', () => {
   });
 
   it('§5.2: Get may say stopped while the container is torn down; Wait comes after it, and then a commit is safe (§4.7)', async () => {
-    const world = await withBase({ teardownMs: () => 300 });
+    // Long enough for a busy machine to look in between.
+    const world = await withBase({ teardownMs: () => 1_500 });
     const run = await started(world, specOf('echo hi'));
     await expect.poll(async () => (await world.client.tasks.get(run.id)).status).toBe('stopped');
     const early = world.client.snapshots('windows').commit({ name: 'n', key: 'k', labels: keep });
