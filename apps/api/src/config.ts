@@ -65,9 +65,7 @@ export function readConfig(
 ): Config {
   const databaseUrl = environment.LOAM_DATABASE_URL ?? null;
   const { host, port } = readListen(environment.LOAM_LISTEN ?? '127.0.0.1:7700');
-  const publicUrl = environment.LOAM_PUBLIC_URL?.replace(/\/+$/, '') ?? null;
-  if (publicUrl !== null && !/^https?:\/\//.test(publicUrl))
-    throw invalid('LOAM_PUBLIC_URL', 'it is no http(s) address');
+  const publicUrl = readPublicUrl(environment.LOAM_PUBLIC_URL);
   return {
     databaseUrl,
     queueUrl: environment.LOAM_QUEUE_URL ?? null,
@@ -102,6 +100,15 @@ export const defaultTiming: Timing = {
   requestMs: 30_000,
   keepUploadsMs: 7 * 24 * 3_600_000,
 };
+
+/** As an agent writes it down when it enrols; agents and the UI know no farm below a path. */
+function readPublicUrl(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  const url = URL.parse(text.replace(/\/+$/, ''));
+  if (url === null || !/^https?:$/.test(url.protocol)) throw invalid('LOAM_PUBLIC_URL', 'it is no http(s) address');
+  if (url.href !== `${url.origin}/`) throw invalid('LOAM_PUBLIC_URL', 'it has more than a host and a port');
+  return url.origin;
+}
 
 function readListen(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]*)):(\d{1,5})$/.exec(text);

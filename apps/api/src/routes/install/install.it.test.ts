@@ -113,6 +113,10 @@ describe('install scripts', () => {
     expect(windows).toContain("\n$PackageProblem = 'this farm has no package for windows-x64'\n");
   });
 
+  test('name the farm as agents will write it down, so that the next run knows it again', async () => {
+    expect((await get('/install.sh', { host: 'Farm.LAN:80' })).body).toContain("\nFARM_URL='http://farm.lan'\n");
+  });
+
   test('take the address from the setting, whatever the request says', async () => {
     const own = await host.farm({ publicUrl: 'https://farm.example' });
     const { body } = await own.app.inject({ url: '/install.sh', headers: { host: 'evil.example' } });
@@ -120,10 +124,13 @@ describe('install scripts', () => {
     expect((await own.app.inject({ url: '/install-ca.pem' })).statusCode).toBe(404);
   });
 
-  test.each(["a'; reboot #", 'a b', '$(reboot)', 'a/../b?c'])('a host named %s gets no script', async (evil) => {
-    const response = await get('/install.sh', { host: evil });
-    expect([response.statusCode, response.json<Problem>().code]).toEqual([400, 'api.bad-host']);
-  });
+  test.each(["a'; reboot #", 'a b', '$(reboot)', 'a/../b?c', 'a/b', 'a:99999'])(
+    'a host named %s gets no script',
+    async (evil) => {
+      const response = await get('/install.sh', { host: evil });
+      expect([response.statusCode, response.json<Problem>().code]).toEqual([400, 'api.bad-host']);
+    },
+  );
 });
 
 describe('an enrolment token', () => {

@@ -5,14 +5,15 @@ import type { RouteContext } from '../app.ts';
 
 /**
  * The address under which a host will find this farm: the setting, else where this request came to. Its parts go into
- * scripts that run as root, so only what can be a host name passes. Throws `api.bad-host`.
+ * scripts that run as root, so only what can be a host name passes. It is written as an agent will write it down, by which
+ * a later run of a script knows the farm again. Throws `api.bad-host`.
  */
 export function farmOrigin(request: FastifyRequest, config: Pick<RouteContext['config'], 'publicUrl'>): string {
   const origin = config.publicUrl ?? originOf(request);
-  if (!/^https?:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?(?:\/[\w./~-]*)?$/.test(origin)) {
-    throw LoamError.of('api.bad-host', {});
-  }
-  return origin;
+  const isHost = /^https?:\/\/(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?$/.test(origin);
+  const url = isHost ? URL.parse(origin) : null;
+  if (url === null) throw LoamError.of('api.bad-host', {});
+  return url.origin;
 }
 
 /** Behind a proxy with TLS the page knows better than we do which scheme it was. */
