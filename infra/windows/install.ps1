@@ -596,7 +596,7 @@ function Remove-Agent {
     } else {
         Write-Line ('Kept: {0} (credential, caches of steps). Delete it with -Uninstall -Purge.' -f $StateDirectory)
     }
-    Write-Line 'containerd, its images and snapshots, its exclusions of Defender and the Windows features stay. On the farm, revoke the agent.'
+    Write-Line 'containerd, its images and snapshots, its exclusions of Defender, the Windows features and a private authority in the root store stay. On the farm, revoke the agent.'
 }
 
 function Install-Agent {
