@@ -146,10 +146,13 @@ describe('endings', () => {
   it('a process that hears SIGTERM can end by itself', async () => {
     const { test, base } = await open({ killGraceMs: 10_000 });
     const abort = new AbortController();
-    const began = performance.now();
-    const script = "trap 'exit 0' TERM; sleep 30 & wait";
-    const running = onWorking(test, base, (working) => runOn(test, working, script, { signal: abort.signal }));
-    setTimeout(() => abort.abort(), 300);
+    let began = Number.NaN;
+    const onText = (): void => {
+      began = performance.now();
+      abort.abort();
+    };
+    const script = "trap 'exit 0' TERM; echo hears; sleep 30 & wait";
+    const running = onWorking(test, base, (working) => runOn(test, working, script, { signal: abort.signal, onText }));
     await expect(running).rejects.toMatchObject({ code: 'general.cancelled' });
     expect(performance.now() - began).toBeLessThan(8000);
   });
@@ -159,8 +162,8 @@ describe('endings', () => {
     const abort = new AbortController();
     const lease = await test.backend.store.lease('test');
     const working = await test.backend.store.prepare(base, 'run', lease);
-    const running = runOn(test, working, 'sleep 30', { signal: abort.signal });
-    setTimeout(() => abort.abort(), 300);
+    const onText = (): void => abort.abort();
+    const running = runOn(test, working, 'echo runs; sleep 30', { signal: abort.signal, onText });
     await expect(running).rejects.toMatchObject({ code: 'backend.will-not-die' });
     await test.backend.settled();
     const reborn = await test.crash();
