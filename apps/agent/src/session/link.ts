@@ -1,3 +1,5 @@
+import { globalAgent } from 'node:https';
+
 import type { AgentMessage, ApiMessage } from '@loam/contracts';
 import { WebSocket } from 'ws';
 
@@ -42,6 +44,8 @@ export function webSocketLinks(url: string, credential: string): OpenLink {
       headers: { authorization: `Bearer ${credential}` },
       handshakeTimeout: handshakeTimeoutMs,
       perMessageDeflate: false,
+      // Without one, ws connects by itself and passes over the proxy that Node was told of.
+      ...(address.protocol === 'wss:' ? { agent: globalAgent } : {}),
       maxPayload: maxMessageBytes,
     });
     let why: LinkClosed | undefined;

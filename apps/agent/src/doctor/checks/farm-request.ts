@@ -33,7 +33,9 @@ export function askFarm(
     const fail = (error: Error & { code?: string }): void => resolve(failureOf(error));
     // Both limits: one for silence, one for a trickle that never ends.
     const signal = AbortSignal.timeout(2 * timeoutMs);
-    const asked = request(url, { headers, agent: false, timeout: timeoutMs, signal }, (response) => {
+    // By Node's own agent, which knows of proxies; the connection is not kept.
+    const options = { headers: { connection: 'close', ...headers }, timeout: timeoutMs, signal };
+    const asked = request(url, options, (response) => {
       const receivedAtMs = now();
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => {
