@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { protectionArguments } from '../../protect-directory.ts';
 import { defineCheck, ok, problem, skipped, unknown, warning, type Verdict } from '../check.ts';
 import type { DoctorHost } from '../doctor-host.ts';
 
@@ -61,6 +62,11 @@ export function parseSddl(code: number, stdout: string): string | undefined {
   return code === 0 && /D:[A-Z]*\(/.test(text) ? text : undefined;
 }
 
+/** As PowerShell takes them. */
+function protectionCommands(directory: string): string[] {
+  return protectionArguments(directory).map((line) => `icacls ${line.map((word) => `"${word}"`).join(' ')}`);
+}
+
 export function judgeState(
   { directory, exists, writeFailure, files, sddl }: StateFacts,
   os: DoctorHost['os'],
@@ -82,7 +88,7 @@ export function judgeState(
     return warning(
       `${seen} It lets others in: ${open.join(' ')}.`,
       secrets,
-      `Run: icacls "${directory}" /inheritance:r /grant:r "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F"`,
+      `Run: ${protectionCommands(directory).join('; ')}`,
     );
   }
   const open = files.filter(({ mode }) => (mode & 0o077) !== 0);

@@ -135,7 +135,9 @@ describe('the host', () => {
     const open = judgeState({ ...facts, sddl: inherited }, 'windows');
     expect([open.status, open.remedy]).toEqual([
       'warning',
-      'Run: icacls "C:\\ProgramData\\Loam" /inheritance:r /grant:r "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F"',
+      'Run: icacls "C:\\ProgramData\\Loam" "/setowner" "*S-1-5-32-544" "/Q"; ' +
+        'icacls "C:\\ProgramData\\Loam" "/inheritance:r" "/grant:r" "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F" "/Q"; ' +
+        'icacls "C:\\ProgramData\\Loam" "/remove:g" "*S-1-1-0" "*S-1-5-32-545" "*S-1-5-11" "*S-1-3-0" "/Q"',
     ]);
     expect(open.evidence).toContain('(A;OICIID;0x1200a9;;;BU)');
     expect(judgeState({ ...facts, sddl: closed }, 'windows').status).toBe('ok');
