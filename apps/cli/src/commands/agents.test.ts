@@ -94,3 +94,20 @@ describe('loam agents show', () => {
     expect([code === 0, err]).toEqual([false, expect.stringContaining('2 agents are called "twin"')]);
   });
 });
+
+describe('loam agents enrol', () => {
+  it('makes no token that nobody would see: what else it shows is asked for first', async () => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      response.writeHead(500).end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const LOAM_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { code } = await runCaptured(['agents', 'enrol', '--pool', 'linux'], {
+      env: { LOAM_URL, LOAM_TOKEN: 'loam_x', HOME: '/nowhere' },
+    });
+    server.close();
+    expect([code === 0, asked]).toEqual([false, ['GET /api/v1/downloads']]);
+  });
+});

@@ -87,6 +87,7 @@ async function enrol(cli: CliContext, options: EnrolOptions): Promise<void> {
   const { pool, slots, isolation } = options;
   const ttlMs = Math.round((Number(options.hours) || 1) * 3_600_000);
   const client = cli.client();
+  const problem = options.json ? null : (await client.downloads()).problem;
   const token = await client.createEnrolmentToken({
     pool,
     ttlMs,
@@ -98,7 +99,6 @@ async function enrol(cli: CliContext, options: EnrolOptions): Promise<void> {
     return;
   }
   const { dim, yellow } = cli.style();
-  const { problem } = await client.downloads();
   await cli.io.out(
     (problem === null ? '' : `${yellow(`${problem.message} ${problem.remedy}`)}\n\n`) +
       (token.isPlainHttp ? `${yellow(`${token.url} is plain HTTP: use it in a network that you trust.`)}\n\n` : '') +
