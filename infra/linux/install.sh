@@ -36,6 +36,8 @@ END
 
 # Whether anything was done, or would be.
 changed=no
+# Whether it was said why it fails.
+explained=no
 
 note() { printf '%s\n' "$*"; }
 done_already() { printf '  ok    %s\n' "$*"; }
@@ -44,7 +46,15 @@ warn() { printf '  note  %s\n' "$*" >&2; }
 # fail CODE MESSAGE REMEDY
 fail() {
   printf 'install: %s\n  %s\n  code: %s\n' "$2" "$3" "$1" >&2
+  explained=yes
   exit 1
+}
+
+# At the end, whatever ends it.
+finish() {
+  rm -rf "$scratch"
+  [ "$1" = 0 ] || [ "$explained" = yes ] ||
+    printf 'install: A command failed; what it said stands above.\n  Mend that, then paste the line again.\n  code: install.failed\n' >&2
 }
 
 # step DESCRIPTION COMMAND...
@@ -323,7 +333,7 @@ uninstall() {
 
 remove_service() {
   # By the program itself while it is there; a service must not outlive a program that is gone already.
-  [ ! -x "$program" ] || "$program" service uninstall >/dev/null
+  [ ! -x "$program" ] || "$program" service uninstall >/dev/null || warn "$program could not do it"
   systemctl disable -q --now loam-agent 2>/dev/null || true
   rm -rf /etc/systemd/system/loam-agent.service /etc/systemd/system/loam-agent.service.d
   systemctl daemon-reload
@@ -334,7 +344,7 @@ main() {
   check_host
   updated=no
   scratch=$(mktemp -d)
-  trap 'rm -rf "$scratch"' EXIT
+  trap 'finish $?' EXIT
   if [ "$action" = uninstall ]; then
     note 'Taking the Loam agent away'
     uninstall

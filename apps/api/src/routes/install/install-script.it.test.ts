@@ -166,6 +166,13 @@ describe('the install script for Linux', () => {
     expect(existsSync(program())).toBe(false);
   });
 
+  test('ends with a code also when it was not expected to fail', async () => {
+    writeFileSync(join(root, 'usr'), 'a file in the way');
+    const { code, output } = await shell((await pastedLine()).line);
+    expect([code === 0, output]).toEqual([false, expect.stringContaining('code: install.failed')]);
+    expect((await shell((await pastedLine('--what')).line)).output).not.toContain('install.failed');
+  });
+
   test('says that packages were not built, and what to do', async () => {
     writeFileSync(join(packages, 'manifest.json'), '{}');
     const { line } = await pastedLine();
@@ -308,6 +315,8 @@ describe('the install script for Linux', () => {
       const trusting = await inNamespace(`${own} --ca ${root}/ca.pem`);
       expect([trusting.code, trusting.output]).toEqual([0, expect.stringContaining('do    start the service')]);
     }
+    // A program that does not work any more must not keep its service.
+    writeFileSync(join(root, 'usr/bin/loam-agent'), '#!/bin/sh\nexit 1\n');
     const removed = await inNamespace(`${own} --uninstall`);
     expect([removed.code, removed.output]).toEqual([0, expect.stringContaining('stop the service')]);
     expect(readdirSync(join(root, 'units'))).toEqual([]);
