@@ -63,8 +63,8 @@ export class ContainerdStore implements Store {
   }
 
   async reconcile(): Promise<ReconcileReport> {
-    const { client, driver, agentId } = this.#options;
-    const report = await reconcile({ client, driver, agentId, snapshots: this.#snapshots });
+    const { client, driver, agentId, clock } = this.#options;
+    const report = await reconcile({ client, driver, agentId, clock, snapshots: this.#snapshots });
     await this.#janitor.run();
     return report;
   }

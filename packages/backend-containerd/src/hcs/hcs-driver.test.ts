@@ -435,6 +435,38 @@ it('a container that outlives the kill is ended past the shim; one that outlives
   expect(await backend.store.reconcile()).toMatchObject({ tasks: 1, containers: 1, workingSnapshots: 1 });
 });
 
+it('a container of an earlier life that will not die is named by the next one, which does not wait for ever', async () => {
+  const base = await baseImage();
+  let ends: () => void = () => undefined;
+  program = () => new Promise((resolve) => (ends = () => resolve(1)));
+  const before = backend;
+  const working = await before.store.prepare(base, 'run', await before.store.lease('test'));
+  const never = new AbortController().signal;
+  const running = before.sandbox.run(request(working), { onOutput: () => undefined }, never);
+  await expect.poll(() => model.faults.calls.includes('Tasks.Start')).toBe(true);
+  const lift = model.faults.plant({
+    method: 'Tasks.Kill',
+    error: { code: 2, text: 'hcs::System::Terminate: timeout' },
+  });
+  const commands: string[] = [];
+  await open({ runCommand: async (...command) => void commands.push(command.flat().join(' ')) });
+  const clock = new TestClock();
+  const common = { client, agentId, stateDirectory: join(directory, 'state'), clock, randomUUID, driver };
+  const next = await createContainerdBackend(common);
+  const stop = setInterval(() => void clock.advance(1_000), 1);
+  await expect(next.store.reconcile()).rejects.toMatchObject({
+    code: 'backend.will-not-die',
+    message: expect.stringMatching(/container loam-.*, killed 70 s ago, and ended past the runtime/) as string,
+  });
+  clearInterval(stop);
+  expect(commands).toEqual([expect.stringMatching(/^hcsdiag kill loam-/)]);
+  lift();
+  ends();
+  await running;
+  await before.settled();
+  expect(await backend.store.reconcile()).toMatchObject({ tasks: 0, workingSnapshots: 1 });
+});
+
 describe('a reader whose container outlives the kill', () => {
   async function readAndClose(onCommand: () => Promise<void>): Promise<string[]> {
     const base = await baseImage();

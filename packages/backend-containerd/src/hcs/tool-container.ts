@@ -55,18 +55,7 @@ export class LiveToolContainer implements ToolContainer {
     const { client, clock, killTimeoutMs, lastResort } = options;
     this.#options = options;
     this.#id = `loam-tree-${options.randomUUID()}`;
-    this.#termination = new Termination({
-      client,
-      clock,
-      id: this.#id,
-      // HCS ends everything in a container before the task's exit is told (reference §4.7).
-      host: { processesLeft: () => Promise.resolve(false) },
-      signal: new AbortController().signal,
-      timeoutMs: undefined,
-      killGraceMs: 0,
-      killTimeoutMs,
-      lastResort,
-    });
+    this.#termination = new Termination({ client, clock, id: this.#id, killTimeoutMs, lastResort });
   }
 
   async run(argv: readonly string[]): Promise<ToolRun> {

@@ -8,10 +8,12 @@ export interface TerminationOptions {
   readonly client: Containerd;
   readonly clock: Clock;
   readonly id: string;
-  readonly host: Pick<HostRun, 'processesLeft'>;
-  readonly signal: AbortSignal;
-  readonly timeoutMs: number | undefined;
-  readonly killGraceMs: number;
+  /** Asked by `exit`; without it nothing is left of a container whose task has ended. */
+  readonly host?: Pick<HostRun, 'processesLeft'>;
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number | undefined;
+  /** Between the polite signal and the kill, when the signal aborts or the time is up. */
+  readonly killGraceMs?: number;
   readonly killTimeoutMs: number;
   /** Ends the container by other means than the runtime's, where there are any. */
   readonly lastResort?: ((id: string) => Promise<void>) | undefined;
@@ -54,9 +56,9 @@ export class Termination {
       () => undefined,
     );
     const onAbort = (): void => this.#begin('cancelled');
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    this.#undo.push(() => signal.removeEventListener('abort', onAbort));
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+    this.#undo.push(() => signal?.removeEventListener('abort', onAbort));
     if (timeoutMs !== undefined) this.#undo.push(clock.after(timeoutMs, () => this.#begin('timed-out')));
   }
 
@@ -70,8 +72,9 @@ export class Termination {
     });
     // The first process of a PID namespace is reaped only after all others in it are gone (pid_namespaces(7)); this is
     // the proof that the namespace was its own.
-    if (await this.#options.host.processesLeft()) await this.#killAll();
-    if (await this.#options.host.processesLeft()) throw this.#willNotDie('processes of it are left after its end');
+    const { host } = this.#options;
+    if (await host?.processesLeft()) await this.#killAll();
+    if (await host?.processesLeft()) throw this.#willNotDie('processes of it are left after its end');
     return exit;
   }
 
@@ -98,7 +101,7 @@ export class Termination {
     if (this.#ending || this.#ended) return;
     this.#ending = true;
     this.reason = reason;
-    const { clock, killGraceMs } = this.#options;
+    const { clock, killGraceMs = 0 } = this.#options;
     // To the first process only: a shell whose child is ended would go on with its next command.
     void this.#send(sigTerm, false);
     this.#undo.push(clock.after(killGraceMs, () => void this.#kill()));

@@ -1,28 +1,29 @@
 import type { ReconcileReport } from '@loam/backend';
-import { isLoamError } from '@loam/base';
+import { isLoamError, type Clock } from '@loam/base';
 import type { Containerd, SnapshotsApi } from '@loam/containerd';
 
 import { ownedBy } from '../labels.ts';
 import type { PlatformDriver } from '../platform-driver.ts';
-
-const sigKill = 9;
+import { Termination } from '../sandbox/termination.ts';
 
 /**
  * Removes what an earlier life of this agent left in containerd and on the host: everything unfinished that carries its
  * label, and nothing else. The order matters: what runs, what it stands on, what protects it, and then the collector.
+ * Throws `backend.will-not-die` when what runs cannot be ended.
  */
 export async function reconcile(context: {
   client: Containerd;
   driver: PlatformDriver;
   snapshots: SnapshotsApi;
   agentId: string;
+  clock: Clock;
 }): Promise<ReconcileReport> {
-  const { client, driver, snapshots, agentId } = context;
+  const { client, driver, snapshots, agentId, clock } = context;
   const ours = [ownedBy(agentId)];
   const containers = await client.containers.list(ours);
   let tasks = 0;
   for (const { id } of containers) {
-    if (await endTask(client, id)) tasks++;
+    if (await endTask(client, driver, clock, id)) tasks++;
     await orGone(client.containers.delete(id));
   }
   const host = await driver.reconcile();
@@ -46,16 +47,22 @@ export async function reconcile(context: {
 }
 
 /** Kills a task and waits until it is gone. False when there was none. */
-async function endTask(client: Containerd, id: string): Promise<boolean> {
+async function endTask(client: Containerd, driver: PlatformDriver, clock: Clock, id: string): Promise<boolean> {
   try {
     await client.tasks.get(id);
   } catch (error) {
     if (isLoamError(error, 'containerd.not-found')) return false;
     throw error;
   }
-  const exit = client.tasks.wait(id).catch(() => undefined);
-  await orGone(client.tasks.kill(id, sigKill, { all: true }));
-  await exit;
+  const { killTimeoutMs } = driver.patience;
+  const { lastResort } = driver;
+  const termination = new Termination({ client, clock, id, killTimeoutMs, lastResort });
+  try {
+    termination.watch();
+    await termination.ensureDead();
+  } finally {
+    termination.end();
+  }
   await orGone(client.tasks.delete(id));
   return true;
 }
@@ -64,7 +71,6 @@ async function orGone(work: Promise<unknown>): Promise<void> {
   try {
     await work;
   } catch (error) {
-    // failed-precondition from kill: the process has ended already.
     if (!isLoamError(error, 'containerd.not-found', 'containerd.failed-precondition')) throw error;
   }
 }
