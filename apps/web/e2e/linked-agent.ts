@@ -19,6 +19,7 @@ export class LinkedAgent {
   /** What it answers when it is asked to examine its host. */
   report: DoctorReport | undefined;
   readonly #socket: WebSocket;
+  #beats: ReturnType<typeof setInterval> | undefined;
 
   static async join(farm: Farm, name: string): Promise<LinkedAgent> {
     const post = async <T>(path: string, body: object): Promise<T> => {
@@ -40,7 +41,12 @@ export class LinkedAgent {
       });
       socket.addEventListener('message', (event) => {
         const message = JSON.parse(String(event.data)) as ApiMessage;
-        if (message.type === 'welcome') resolve();
+        if (message.type === 'welcome') {
+          const beat = (): void => agent.send({ type: 'heartbeat', facts, running: 0 });
+          // The farm cuts off who is silent, and a test may take long.
+          agent.#beats = setInterval(beat, message.heartbeatMs);
+          resolve();
+        }
         if (message.type === 'doctor' && agent.report !== undefined) {
           agent.send({ type: 'doctor-report', report: agent.report });
         }
@@ -59,6 +65,8 @@ export class LinkedAgent {
   }
 
   async leave(): Promise<void> {
+    clearInterval(this.#beats);
+    if (this.#socket.readyState === WebSocket.CLOSED) return;
     const closed = new Promise((resolve) => this.#socket.addEventListener('close', resolve));
     this.#socket.close();
     await closed;
