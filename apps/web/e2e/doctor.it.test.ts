@@ -97,6 +97,19 @@ describe("the agents' page", () => {
     expect(await own.getByText('Free space there.').count()).toBe(0);
   });
 
+  it('waits for a report by its own clock, which may be an hour ahead of the farm', async () => {
+    await joined('soil-slow');
+    await page.clock.setFixedTime(Date.now() + 3_600_000);
+    await page.reload();
+    const own = health('soil-slow');
+    const answered = page.waitForResponse((answer) => answer.status() === 202);
+    await own.getByRole('button', { name: 'Examine', exact: true }).click();
+    await (await answered).finished();
+    for (let frame = 0; frame < 5; frame++) await page.evaluate(() => new Promise(requestAnimationFrame));
+    await own.getByRole('button', { name: 'Looking' }).waitFor();
+    expect(await own.getByText('No report came').count()).toBe(0);
+  });
+
   it('keeps a report within a phone, in both themes, and the browser has nothing to complain', async () => {
     const agent = await joined('soil-wide');
     const long = `C:\\ProgramData\\containerd\\root\\${'snapshots\\'.repeat(30)}`;

@@ -107,7 +107,8 @@ function RunAgain({ agent }: { agent: Agent }) {
   const requestedAt = request.data?.requestedAt;
   const isOut = requestedAt !== undefined && (agent.doctor?.at ?? 0) < requestedAt;
   const now = useNow(isOut);
-  const isLate = isOut && now - requestedAt > patienceMs;
+  // By this page's clock alone: the farm's may be another.
+  const isLate = isOut && now - request.submittedAt > patienceMs;
   const isAway = agent.state === 'offline' || agent.state === 'revoked';
   const isBusy = request.isPending || (isOut && !isLate);
   return (
