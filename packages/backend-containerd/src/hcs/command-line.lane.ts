@@ -43,7 +43,10 @@ describe('a command line', () => {
 describe('a program of the host', () => {
   it('that fails is told as such', async () => {
     await runHostCommand('cmd.exe', ['/C', 'exit 0']);
-    await expect(runHostCommand('cmd.exe', ['/C', 'exit 7'])).rejects.toMatchObject({ code: 7 });
-    await expect(runHostCommand('no-such-program', [])).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(runHostCommand('cmd.exe', ['/C', 'exit 7'])).rejects.toMatchObject({
+      code: 'backend.host-command-failed',
+      message: expect.stringContaining('cmd.exe: it ended with 7') as string,
+    });
+    await expect(runHostCommand('no-such-program', [])).rejects.toMatchObject({ cause: { code: 'ENOENT' } });
   });
 });

@@ -198,6 +198,11 @@ export const backendErrors = defineErrors({
     message: 'The Host Network Service refused a request: {reason}.',
     remedy: "Report it with the agent's log; check the subnet that the agent is set up with.",
   },
+  'backend.host-command-failed': {
+    status: 500,
+    message: 'The host could not run {program}: {reason}.',
+    remedy: 'The agent’s log has what the program said. The agent needs the rights of LocalSystem or an administrator.',
+  },
   'backend.state-locked': {
     status: 409,
     message: 'Another process (pid {pid}) uses the state directory {directory}.',
