@@ -89,7 +89,9 @@ async function inParallel(items, work) {
       results.push(result);
       const outcome = result.failures.length > 0 ? 'FAILED' : 'ok    ';
       const skipped = result.skipped > 0 ? `, ${result.skipped} skipped` : '';
-      say(`${outcome}  ${result.source} (${result.passed} passed${skipped}, ${result.seconds.toFixed(1)} s)`);
+      const hung =
+        result.hungBehind === undefined ? '' : `; hung at first behind "${result.hungBehind}", and was run again`;
+      say(`${outcome}  ${result.source} (${result.passed} passed${skipped}, ${result.seconds.toFixed(1)} s${hung})`);
     }
   };
   await Promise.all(Array.from({ length: workers }, worker));

@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
 import { describe, expect, it } from 'vitest';
 
-import { judge } from './run-tests.mjs';
+import { judge, runTestFile } from './run-tests.mjs';
 
 const line = (value) => `${JSON.stringify(value)}\n`;
 const pass = line({ outcome: 'pass', name: 'good' });
@@ -36,5 +40,35 @@ describe('a file of tests of the Windows lane', () => {
     const killed = 'code' in options && options.code === undefined;
     const { failures } = judge({ code: killed ? undefined : code, report, said: 'last words', skips });
     expect(failures).toEqual([expect.stringMatching(reason)]);
+  });
+});
+
+describe('a file that hangs', () => {
+  /** A Wine whose runs come to the given ends, one after another. */
+  async function runFile(...ends) {
+    const outputFolder = mkdtempSync(path.join(tmpdir(), 'loam-lane-'));
+    let runs = 0;
+    const wine = {
+      async run() {
+        const { code, report } = ends[runs++];
+        writeFileSync(path.join(outputFolder, 'a.test.jsonl'), report);
+        return code;
+      },
+    };
+    const file = { node: 'node.exe', source: 'a.test.ts', bundle: '/b/a.test.mjs', outputFolder, env: {} };
+    const result = await runTestFile(wine, file);
+    rmSync(outputFolder, { recursive: true });
+    return { runs, failures: result.failures.length, hungBehind: result.hungBehind };
+  }
+  const good = { code: 0, report: pass + over };
+
+  it('is run again, once, and says so', async () => {
+    expect(await runFile({ report: pass }, good)).toEqual({ runs: 2, failures: 0, hungBehind: 'good' });
+    expect(await runFile({ report: pass }, { report: pass })).toMatchObject({ runs: 2, failures: 1 });
+  });
+
+  it('is not run again when a test of it failed', async () => {
+    expect(await runFile({ report: pass + fail })).toMatchObject({ runs: 1, failures: 2 });
+    expect(await runFile({ code: 1, report: pass + fail + over })).toMatchObject({ runs: 1, failures: 1 });
   });
 });
