@@ -107,6 +107,25 @@ describe('the doctor on a real containerd', () => {
     }
   });
 
+  it('says which network namespace it could not remove, and why', async () => {
+    const name = `${namespacePrefix(readIdentity(install.state))}held`;
+    execFileSync('ip', ['netns', 'add', name]);
+    const programs = join(install.home, 'programs');
+    mkdirSync(programs);
+    writeFileSync(join(programs, 'ip'), '#!/bin/sh\necho "it is held" >&2\nexit 1\n', { mode: 0o755 });
+    const { PATH } = process.env;
+    process.env['PATH'] = `${programs}:${PATH}`;
+    try {
+      const { repairs } = await look(install, '--fix', '--only', 'leaks.networks');
+      expect(repairs).toEqual([
+        { id: 'leaks.networks', ok: false, what: expect.stringMatching(new RegExp(`${name}.*it is held`)) },
+      ]);
+    } finally {
+      process.env['PATH'] = PATH;
+      spawnSync('ip', ['netns', 'delete', name]);
+    }
+  });
+
   it('ends the containerd that it started for a repair, though no check asks for it afterwards', async () => {
     const name = `${namespacePrefix(readIdentity(install.state))}lost`;
     execFileSync('ip', ['netns', 'add', name]);

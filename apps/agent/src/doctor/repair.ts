@@ -1,4 +1,4 @@
-import { toLoamError } from '@loam/base';
+import { isLoamError } from '@loam/base';
 import type { DoctorReport } from '@loam/contracts';
 
 import type { AnyCheck } from './check.ts';
@@ -41,7 +41,7 @@ async function attempt(check: AnyCheck, host: DoctorHost): Promise<Repair> {
   try {
     return { id, ok: true, what: (await check.repair?.(host)) ?? '' };
   } catch (error) {
-    const { message, remedy } = toLoamError(error);
-    return { id, ok: false, what: `${message} ${remedy}` };
+    // Of another error its own words say most; who repairs a host may read them.
+    return { id, ok: false, what: isLoamError(error) ? `${error.message} ${error.remedy}` : String(error) };
   }
 }

@@ -25,7 +25,11 @@ export const leftoverNetworks = defineCheck<LeakFacts>({
     const removed = await removeEverything(host);
     // What no record leads to any more: nothing else would ever find it.
     const lost = host.os === 'linux' ? await onLinux(host) : [];
-    for (const line of lost) await host.run('ip', ['netns', 'delete', line.replace('namespace ', '')]);
+    for (const line of lost) {
+      const name = line.replace('namespace ', '');
+      const { code, stderr } = await host.run('ip', ['netns', 'delete', name]);
+      if (code !== 0) throw new Error(`ip netns delete ${name}: ${stderr.trim() || `exit code ${code}`}`);
+    }
     return lost.length === 0 ? removed : `${removed} Removed ${lost.length} network namespaces without a record.`;
   },
 });
