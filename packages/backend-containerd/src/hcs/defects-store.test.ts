@@ -1,9 +1,9 @@
-import type { SnapshotName, WorkingSnapshot } from '@loam/backend';
+import type { SnapshotName } from '@loam/backend';
 import type { Containerd } from '@loam/containerd';
 import { snapshotsProto } from '@loam/containerd/proto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { windowsBase, windowsPlatform } from '../testing/model-backend.ts';
+import { windowsBase, windowsRun } from '../testing/model-backend.ts';
 import { nano, openModelEngine, type ModelEngine } from '../testing/model-engine.ts';
 import { openSecondAgent, type SecondAgent } from '../testing/second-agent.ts';
 
@@ -94,30 +94,13 @@ describe('§11.2 #7: mounts that cannot be understood', () => {
     const { backend } = await secondAgent(garble(mounts));
     const lease = await backend.store.lease('test');
     const working = await backend.store.prepare(base, 'run', lease);
-    const run = backend.sandbox.run(request(working), { onOutput: () => undefined }, new AbortController().signal);
+    const run = backend.sandbox.run(windowsRun(working), { onOutput: () => undefined }, new AbortController().signal);
     await expect(run).rejects.toMatchObject({ code: expect.stringMatching(/^backend\./) });
     expect(methodCount('Tasks.Start')).toBe(0);
     await backend.store.abandon(working);
     await lease.release();
   });
 });
-
-function request(working: WorkingSnapshot) {
-  return {
-    label: 'test',
-    platform: windowsPlatform,
-    working,
-    argv: ['cmd', '/S', '/C', 'echo hi'],
-    workdir: 'C:\\',
-    env: [],
-    user: { kind: 'name', name: 'ContainerAdministrator' },
-    mounts: [],
-    secrets: [],
-    network: 'none',
-    hostname: 'builder',
-    limits: {},
-  } as const;
-}
 
 describe('§11.2 #8: names of runs', () => {
   it('of two agents at the same moment never meet', async () => {
@@ -129,7 +112,7 @@ describe('§11.2 #8: names of runs', () => {
           const lease = await backend.store.lease('test');
           const working = await backend.store.prepare(base, 'run', lease);
           const io = { onOutput: () => undefined };
-          expect(await backend.sandbox.run(request(working), io, new AbortController().signal)).toMatchObject({
+          expect(await backend.sandbox.run(windowsRun(working), io, new AbortController().signal)).toMatchObject({
             code: 0,
           });
           await backend.store.abandon(working);
@@ -223,7 +206,7 @@ describe('vectors (10) two stores: two agents on one daemon', () => {
     const commit = async ({ store, sandbox }: (typeof both)[number]): Promise<unknown> => {
       const lease = await store.lease('same');
       const working = await store.prepare(base, 'run', lease);
-      await sandbox.run(request(working), { onOutput: () => undefined }, new AbortController().signal);
+      await sandbox.run(windowsRun(working), { onOutput: () => undefined }, new AbortController().signal);
       const { name } = await store.commit(working, 'same-step' as SnapshotName, {});
       await lease.release();
       return name;
@@ -241,7 +224,7 @@ describe('vectors (10) two stores: two agents on one daemon', () => {
     const working = await store.prepare(base, 'run', lease);
     const abort = new AbortController();
     let ended = false;
-    const ping = { ...request(working), argv: ['cmd', '/S', '/C', 'ping -n 100 127.0.0.1'] };
+    const ping = { ...windowsRun(working), argv: ['cmd', '/S', '/C', 'ping -n 100 127.0.0.1'] };
     const running = opened.test.backend.sandbox.run(ping, { onOutput: () => undefined }, abort.signal);
     running.catch(() => undefined).finally(() => (ended = true));
     await expect.poll(() => methodCount('Tasks.Start')).toBe(1);

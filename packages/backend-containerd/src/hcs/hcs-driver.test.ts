@@ -15,6 +15,7 @@ import { findLeftovers } from '../leftovers.ts';
 import type { PlatformDriver } from '../platform-driver.ts';
 import { createHcsDriver, type HcsDriverOptions } from './hcs-driver.ts';
 import type { NetworkProvider } from '../networks.ts';
+import { windowsRun } from '../testing/model-backend.ts';
 
 /** The driver, the shared store and sandbox, and the model of containerd on Windows: see its own words about what it shows. */
 let directory: string;
@@ -118,21 +119,8 @@ async function baseImage(): Promise<SnapshotName> {
 }
 
 function request(working: WorkingSnapshot, options: Partial<RunRequest> = {}): RunRequest {
-  return {
-    label: 'test',
-    platform: { os: 'windows', architecture: 'amd64', osVersion: '10.0.20348.1' },
-    working,
-    argv: ['cmd', '/S', '/C', 'echo hi'],
-    workdir: 'C:\\',
-    env: [],
-    user: { kind: 'name', name: 'ContainerAdministrator' },
-    mounts: [],
-    secrets: [],
-    network: 'none',
-    hostname: 'builder',
-    limits: {},
-    ...options,
-  };
+  const platform = { os: 'windows', architecture: 'amd64', osVersion: '10.0.20348.1' } as const;
+  return windowsRun(working, { platform, ...options });
 }
 
 interface Ran {

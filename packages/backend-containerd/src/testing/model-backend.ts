@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { Platform, RunExit, RunRequest, SnapshotName } from '@loam/backend';
+import type { Platform, RunExit, RunRequest, SnapshotName, WorkingSnapshot } from '@loam/backend';
 import { systemClock, type Clock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
 import {
@@ -174,21 +174,7 @@ export async function runOnBase(
     const working = await store.prepare(base, 'run', lease, { scratchBytes });
     try {
       const exit = await sandbox.run(
-        {
-          label: 'test',
-          platform: windowsPlatform,
-          working,
-          argv: ['cmd', '/S', '/C', 'echo hi'],
-          workdir: 'C:\\',
-          env: [],
-          user: { kind: 'name', name: 'ContainerAdministrator' },
-          mounts: [],
-          secrets: [],
-          network: 'none',
-          hostname: 'builder',
-          limits: {},
-          ...request,
-        },
+        windowsRun(working, request),
         { onOutput: (stream, bytes) => (output[stream] += Buffer.from(bytes).toString()) },
         new AbortController().signal,
       );
@@ -220,5 +206,24 @@ function fakeNetworks(runs: Set<string>, life: { isDead: boolean }): NonNullable
       return size;
     },
     list: async () => [...runs],
+  };
+}
+
+/** A run of `echo hi` on Windows, but for what `options` say. */
+export function windowsRun(working: WorkingSnapshot, options: Partial<RunRequest> = {}): RunRequest {
+  return {
+    label: 'test',
+    platform: windowsPlatform,
+    working,
+    argv: ['cmd', '/S', '/C', 'echo hi'],
+    workdir: 'C:\\',
+    env: [],
+    user: { kind: 'name', name: 'ContainerAdministrator' },
+    mounts: [],
+    secrets: [],
+    network: 'none',
+    hostname: 'builder',
+    limits: {},
+    ...options,
   };
 }

@@ -3,7 +3,7 @@ import { DigestText } from '@loam/contracts';
 import { Type } from 'typebox';
 
 import type { Route } from '../app.ts';
-import { readByteRange } from '../byte-range.ts';
+import { sendRange } from '../byte-range.ts';
 
 const octets = { description: 'The bytes.', content: { 'application/octet-stream': { schema: Type.Any() } } };
 
@@ -37,18 +37,7 @@ export const agentBlob: Route = (app, { services }) => {
       if (asked === undefined) {
         return reply.header('content-length', size).send(size === 0 ? '' : blobs.stream(digest));
       }
-      const range = readByteRange(asked, size);
-      if (range === undefined) {
-        void reply.header('content-range', `bytes */${size}`);
-        throw LoamError.of('api.bad-range', { range: asked, size });
-      }
-      return reply
-        .code(206)
-        .headers({
-          'content-range': `bytes ${range.start}-${range.end}/${size}`,
-          'content-length': range.end - range.start + 1,
-        })
-        .send(blobs.stream(digest, range));
+      return sendRange(reply, asked, size, (range) => blobs.stream(digest, range));
     },
   );
 };

@@ -3,7 +3,7 @@ import { Downloads } from '@loam/contracts';
 import { Type } from 'typebox';
 
 import type { Route } from '../app.ts';
-import { readByteRange } from '../byte-range.ts';
+import { sendRange } from '../byte-range.ts';
 import { readAgentPackages, streamAgentPackage } from './agent-packages.ts';
 
 /** Enough for a download that breaks off often, on several hosts behind one address. */
@@ -85,18 +85,7 @@ export const getDownload: Route = (app, { config }) => {
       if (asked === undefined || isOfOtherFile) {
         return reply.header('content-length', size).send(streamAgentPackage(config.packagesDirectory, file));
       }
-      const range = readByteRange(asked, size);
-      if (range === undefined) {
-        void reply.header('content-range', `bytes */${size}`);
-        throw LoamError.of('api.bad-range', { range: asked, size });
-      }
-      return reply
-        .code(206)
-        .headers({
-          'content-range': `bytes ${range.start}-${range.end}/${size}`,
-          'content-length': range.end - range.start + 1,
-        })
-        .send(streamAgentPackage(config.packagesDirectory, file, range));
+      return sendRange(reply, asked, size, (range) => streamAgentPackage(config.packagesDirectory, file, range));
     },
   );
 };
