@@ -93,7 +93,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       randomUUID,
       registries: readRegistries(stateDirectory),
       ...(options.windows ? { windows: options.windows } : {}),
-      ...(daemon ? { runcRoot: daemon.runcRoot } : {}),
+      ...(daemon ? { runcRoot: daemon.runcRoot, containerdIsOurs: true } : {}),
       ...(options.warn ? { warn: options.warn } : {}),
     });
     open.push(async () => {

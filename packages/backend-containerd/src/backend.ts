@@ -32,6 +32,8 @@ export interface ContainerdBackendOptions {
   readonly snapshotter?: string;
   /** runc's state directory, instead of its default. */
   readonly runcRoot?: string;
+  /** containerd is the agent's own: it sees `stateDirectory` under the same path, and does not outlive it. */
+  readonly containerdIsOurs?: boolean;
   /** Only read on Windows. */
   readonly windows?: HcsOptions;
   /** Between SIGTERM and SIGKILL when a step is cancelled or out of time. */

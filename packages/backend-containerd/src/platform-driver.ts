@@ -72,6 +72,8 @@ export interface RunPreparation {
   readonly id: string;
   /** Runs of one group may share a shim, where the platform can: they come one after the other. */
   readonly group: string;
+  /** The run of the group that ended before, whose task is there until this one's is. */
+  readonly predecessor: string | undefined;
   readonly request: RunRequest;
   readonly mounts: readonly Mount[];
   readonly io: RunIo;

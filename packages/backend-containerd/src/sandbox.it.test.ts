@@ -1,8 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 import type { RunExit, RunIo, RunRequest, SnapshotName, TreeEntry, User, WorkingSnapshot } from '@loam/backend';
 import { startContainerd, type ContainerdServer } from '@loam/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import type { ContainerdBackendOptions } from './backend.ts';
 import { detectHostFeatures } from './runc/host-features.ts';
@@ -163,9 +165,12 @@ describe('endings', () => {
     const lease = await test.backend.store.lease('test');
     const working = await test.backend.store.prepare(base, 'run', lease);
     const onText = (): void => abort.abort();
+    // No signal arrives, so that the process cannot be faster than the time it is given.
+    const kill = vi.spyOn(test.client.tasks, 'kill').mockResolvedValue();
     const running = runOn(test, working, 'echo runs; sleep 30', { signal: abort.signal, onText });
     await expect(running).rejects.toMatchObject({ code: 'backend.will-not-die' });
     await test.backend.settled();
+    kill.mockRestore();
     const reborn = await test.crash();
     await reborn.store.reconcile();
   });
@@ -209,9 +214,34 @@ it('limits reach the control group of the step', async () => {
   expect((await running).exit).toEqual({ kind: 'exited', code: 0 });
 });
 
-it('a step outlives a restart of containerd: its output and its exit code arrive', async () => {
+it('steps of a build hand over their shim, and runc is not asked for its address again', async () => {
   const { test, base } = await open();
   const lease = await test.backend.store.lease('test');
+  const addresses = new Set<string>();
+  const handedOver: boolean[] = [];
+  for (const snapshot of ['one', 'two', 'three']) {
+    const working = await test.backend.store.prepare(base, 'run', lease);
+    const onText = (): void => {
+      const bundles = join(server.state, 'io.containerd.runtime.v2.task', test.client.namespace);
+      for (const id of readdirSync(bundles)) addresses.add(readFileSync(join(bundles, id, 'address'), 'utf8'));
+      handedOver.push(readdirSync(join(test.stateDirectory, 'shims')).some((file) => file.startsWith('loam-')));
+    };
+    await runOn(test, working, 'echo runs', { onText });
+    await test.backend.store.commit(working, snapshot as SnapshotName, {});
+  }
+  expect(addresses.size).toBe(1);
+  expect(handedOver).toEqual([false, true, true]);
+  await lease.release();
+});
+
+it.each([0, 1])('a step outlives a restart of containerd, %i steps after the first of its shim', async (earlier) => {
+  const { test, base } = await open();
+  const lease = await test.backend.store.lease('test');
+  for (let step = 0; step < earlier; step += 1) {
+    const working = await test.backend.store.prepare(base, 'run', lease);
+    await runOn(test, working, 'true');
+    await test.backend.store.commit(working, `earlier-${step}` as SnapshotName, {});
+  }
   const working = await test.backend.store.prepare(base, 'run', lease);
   let restarted: Promise<void> | undefined;
   let output = '';

@@ -61,7 +61,7 @@ export class ContainerdSandbox implements Sandbox {
     const rootfs = await mounts.of(request.working);
     const place = this.#relay.enter(request.working.lease.id, id);
     const host = await driver
-      .prepareRun({ id, group: place.group, request, mounts: rootfs, io })
+      .prepareRun({ id, group: place.group, predecessor: place.predecessor, request, mounts: rootfs, io })
       .catch((error: unknown) => {
         place.arrived();
         throw error;

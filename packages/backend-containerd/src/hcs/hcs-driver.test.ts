@@ -242,6 +242,7 @@ describe('what a run is given', () => {
     const host = await driver.prepareRun({
       id: `r-${randomUUID()}`,
       group: '',
+      predecessor: undefined,
       request: request(working, options),
       mounts: [],
       io,
@@ -282,7 +283,14 @@ it('a refusal names what the host runs, and a build cannot choose what the opera
     lease: { id: 'l', release: () => Promise.resolve() },
   } as const;
   const prepare = (options: Partial<RunRequest>): Promise<unknown> =>
-    driver.prepareRun({ id: 'r', group: '', request: request(working, options), mounts: [], io });
+    driver.prepareRun({
+      id: 'r',
+      group: '',
+      predecessor: undefined,
+      request: request(working, options),
+      mounts: [],
+      io,
+    });
   await expect(
     prepare({ platform: { os: 'windows', architecture: 'amd64', osVersion: '10.0.17763.1' } }),
   ).rejects.toMatchObject({
@@ -306,6 +314,7 @@ it('limits of the operator hold for steps whose build sets none', async () => {
   const host = await driver.prepareRun({
     id: 'r',
     group: '',
+    predecessor: undefined,
     request: request(working, { limits: { cpus: 3 } }),
     mounts: [],
     io,

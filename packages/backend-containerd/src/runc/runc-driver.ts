@@ -24,6 +24,7 @@ import { natNetwork } from './nat-network.ts';
 import { resolveUser, type ResolvedUser, type UserFiles } from './passwd.ts';
 import { buildRuncSpec } from './runc-spec.ts';
 import { SecretFiles } from './secret-files.ts';
+import { createShimStarter } from './shim-starter.ts';
 import { readUserFiles } from './user-lookup.ts';
 
 export interface RuncDriverOptions {
@@ -34,6 +35,8 @@ export interface RuncDriverOptions {
   readonly snapshotter?: string;
   /** runc's own state directory, unless it is the default. */
   readonly runcRoot?: string;
+  /** containerd runs programs that lie in `stateDirectory`. */
+  readonly containerdIsOurs?: boolean;
 }
 
 /** Short: what a cancelled step leaves is thrown away, and a shell that is the first process does not hear SIGTERM at all. */
@@ -48,6 +51,8 @@ export async function createRuncDriver(options: RuncDriverOptions): Promise<Plat
   const secrets = new SecretFiles(`${options.agentId} ${stateDirectory}`);
   const names = new NameFiles(join(stateDirectory, 'names'));
   const host = await detectHostFeatures();
+  const starter =
+    options.containerdIsOurs === true ? await createShimStarter(join(stateDirectory, 'shims')) : undefined;
   const nat = natNetwork(join(stateDirectory, 'networks'), options.agentId);
   let volume: Promise<string> | undefined;
 
@@ -88,7 +93,7 @@ export async function createRuncDriver(options: RuncDriverOptions): Promise<Plat
     return resolveUser(user, plain ? { passwd: '', group: '' } : await userFiles(mounts));
   }
 
-  async function prepareRun({ id, group, request, mounts, io }: RunPreparation): Promise<HostRun> {
+  async function prepareRun({ id, group, predecessor, request, mounts, io }: RunPreparation): Promise<HostRun> {
     const { network, limits } = request;
     if (limits.isolation === 'hyperv') {
       throw LoamError.of('backend.isolation-refused', { isolation: limits.isolation, policy: 'process' });
@@ -98,6 +103,7 @@ export async function createRuncDriver(options: RuncDriverOptions): Promise<Plat
       lookUp(request.user, mounts, homeIsSet),
       names.binds(request.hostname, network),
       fifos.take(),
+      predecessor === undefined ? undefined : starter?.succeed(id, predecessor),
     ]);
     const cgroupsPath = `/loam/${client.namespace}/${id}`;
     let own: RunNetwork | undefined;
@@ -130,11 +136,12 @@ export async function createRuncDriver(options: RuncDriverOptions): Promise<Plat
             stdio.close(),
             request.secrets.length > 0 ? secrets.remove(id) : undefined,
             own?.release(),
+            starter?.forget(id),
           ]);
         },
       };
     } catch (error) {
-      await Promise.all([fifos.discard(taken), secrets.remove(id), own?.release()]);
+      await Promise.all([fifos.discard(taken), secrets.remove(id), own?.release(), starter?.forget(id)]);
       throw error;
     }
   }
@@ -146,7 +153,7 @@ export async function createRuncDriver(options: RuncDriverOptions): Promise<Plat
   return {
     snapshotter,
     runtime: {
-      name: 'io.containerd.runc.v2',
+      name: starter?.path ?? 'io.containerd.runc.v2',
       options: { kind: 'runc', ...(options.runcRoot === undefined ? {} : { root: options.runcRoot }) },
     },
     commitNeedsDeletedTask: false,

@@ -4,6 +4,8 @@ import type { DeferredCleanup } from '../cleanup-queue.ts';
 export interface RelayPlace {
   /** Names the chain. */
   readonly group: string;
+  /** The ended run whose task is there, with the shim, until the own one is; undefined for the first of a chain. */
+  readonly predecessor: string | undefined;
   /** The run's own task is there, or will never be: the predecessor's may go. Idempotent. */
   arrived(): void;
   /** The run is over, and the deletion of its task waits for a successor. */
@@ -15,6 +17,12 @@ export interface RelayPlace {
   retire(): Promise<void>;
 }
 
+interface EndedRun {
+  readonly id: string;
+  readonly group: string;
+  readonly cleanup: DeferredCleanup;
+}
+
 /**
  * Hands a shim from one run to the next one of the same build, which saves starting one for each step. A shim ends itself
  * with its last task, so a task is deleted only when its successor's is there; and one whose deletion has begun is never
@@ -22,19 +30,20 @@ export interface RelayPlace {
  * has one live task.
  */
 export class ShimRelay {
-  readonly #waiting = new Map<string, Set<{ readonly group: string; readonly cleanup: DeferredCleanup }>>();
+  readonly #waiting = new Map<string, Set<EndedRun>>();
 
   /** A place behind an ended run of that build, or the first one in a chain named `id`. */
   enter(build: string, id: string): RelayPlace {
     const predecessor = [...(this.#waiting.get(build) ?? [])].find(({ cleanup }) => cleanup.claim());
     if (predecessor) this.#forget(build, predecessor);
     const group = predecessor?.group ?? id;
-    let own: { readonly group: string; readonly cleanup: DeferredCleanup } | undefined;
+    let own: EndedRun | undefined;
     return {
       group,
+      predecessor: predecessor?.id,
       arrived: () => predecessor?.cleanup.begin(),
       leave: (cleanup) => {
-        own = { group, cleanup };
+        own = { id, group, cleanup };
         const waiting = this.#waiting.get(build) ?? new Set();
         this.#waiting.set(build, waiting.add(own));
       },
@@ -45,7 +54,7 @@ export class ShimRelay {
     };
   }
 
-  #forget(build: string, ended: { readonly group: string; readonly cleanup: DeferredCleanup }): void {
+  #forget(build: string, ended: EndedRun): void {
     const waiting = this.#waiting.get(build);
     waiting?.delete(ended);
     if (waiting?.size === 0) this.#waiting.delete(build);

@@ -20,6 +20,7 @@ const { store, sandbox } = await createContainerdBackend({
   clock: systemClock,
   randomUUID,
   runcRoot,
+  containerdIsOurs: true,
 });
 const lease = await store.lease('doomed');
 await store.tree(base as SnapshotName);

@@ -38,7 +38,7 @@ export async function openTestBackend(
   const stateDirectory = await mkdtemp(join(tmpdir(), 'loam-state-'));
   const warnings: string[] = [];
   const open = async (): Promise<ContainerdBackend> => {
-    const own = { client, agentId, stateDirectory, runcRoot: server.runcRoot };
+    const own = { client, agentId, stateDirectory, runcRoot: server.runcRoot, containerdIsOurs: true };
     // The way that Windows takes, too, tried out here.
     const driver = options.layersAsTar ? { driver: { ...(await createRuncDriver(own)), writeLayer: undefined } } : {};
     return createContainerdBackend({
