@@ -5,8 +5,12 @@ import { sleep, type Clock } from '@loam/base';
 
 import { fail } from '../grpc-codes.ts';
 
-/** `CopyAfterExitTimeout` (reference §5.2). */
+/**
+ * `CopyAfterExitTimeout` (reference §5.2), in pieces. Reader and relay may be one process: were it one timer, a machine that
+ * stands still for a second would let it fire before the reader had a turn, and make a prompt reader a slow one.
+ */
 const drainAfterExitMs = 1_000;
+const drainPieces = 100;
 const firstRedialMs = 200;
 /**
  * What a process may have written that nobody has taken yet, before its next write waits. Real pipes hold less; so much
@@ -77,7 +81,7 @@ export class OutputRelay {
   /** After the exit: what is not through within a second is lost (reference §5.2). */
   async finish(): Promise<void> {
     const stop = new AbortController();
-    const cutOff = sleep(this.#clock, drainAfterExitMs, stop.signal).catch(() => undefined);
+    const cutOff = this.#timeToDrain(stop.signal).catch(() => undefined);
     await Promise.race([this.#drained(), cutOff]);
     this.#isCut = true;
     this.lostBytes = this.#pendingBytes();
@@ -97,6 +101,12 @@ export class OutputRelay {
     this.#isCut = true;
     this.#progressed();
     this.#socket?.destroy();
+  }
+
+  async #timeToDrain(signal: AbortSignal): Promise<void> {
+    for (let piece = 0; piece < drainPieces; piece += 1) {
+      await sleep(this.#clock, drainAfterExitMs / drainPieces, signal);
+    }
   }
 
   async #drained(): Promise<void> {
