@@ -11,8 +11,12 @@ const windowsOnly = {
   },
 };
 
-/** How long a test waits for what is to happen: on a busy machine that takes long, and where it happens nobody waits in vain. */
-const poll = { timeout: 10_000 };
+/**
+ * How long a test waits for what is to happen, and how long it may take: ends of patience for what hangs, and no measure of anything.
+ * With four busy processes to each processor, what takes two seconds takes twenty; where it happens nobody waits in vain.
+ */
+const unit = { testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 60_000 } } };
+const integration = { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 120_000 } } };
 
 /**
  * Two projects, and one more on Windows. `unit` needs nothing but Node; `integration` (*.it.test.ts) starts real Postgres, Redis,
@@ -26,8 +30,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{apps,packages}/*/src/**/*.test.{ts,tsx}', 'tools/**/*.test.{ts,mjs}'],
           exclude: ['**/*.it.test.{ts,tsx}', '**/node_modules/**'],
-          testTimeout: 20_000,
-          expect: { poll },
+          ...unit,
         },
       },
       {
@@ -39,9 +42,7 @@ export default defineConfig({
             'tools/**/*.it.test.ts',
           ],
           exclude: ['**/*.windows.it.test.ts', '**/node_modules/**'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
-          expect: { poll },
+          ...integration,
           fileParallelism: false,
         },
       },

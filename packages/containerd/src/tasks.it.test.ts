@@ -3,7 +3,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startContainerd, type ContainerdServer } from '@loam/testkit';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, type Containerd } from './client.ts';
 import type { ContainerdEvent } from './services/events.ts';
 import { busyboxLayer, busyboxSpec } from './testing/busybox.ts';
@@ -148,7 +148,7 @@ describe('a task', () => {
     expect(await oom).toMatchObject({ kind: 'task-oom', containerId: 'greedy' });
     abort.abort();
     // The kernel tells of the want before it kills and counts.
-    await vi.waitFor(async () => expect((await client.tasks.metrics('greedy'))?.oomKills).toBeGreaterThan(0));
+    await expect.poll(async () => (await client.tasks.metrics('greedy'))?.oomKills).toBeGreaterThan(0);
     const exit = client.tasks.wait('greedy');
     await client.tasks.kill('greedy', 9, { all: true });
     await exit;

@@ -26,7 +26,7 @@ describe('a private containerd', () => {
       expect(processesNaming(home)).not.toEqual([]);
       if (killed) await server.kill9();
       await server.stop();
-      await vi.waitFor(() => expect(processesNaming(home)).toEqual([]));
+      await expect.poll(() => processesNaming(home)).toEqual([]);
       expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(home);
       expect(existsSync(home)).toBe(false);
       await rm(rootfs, { recursive: true });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { LoamError } from '@loam/base';
 import { startContainerd, type ContainerdServer } from '@loam/testkit';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, type Containerd } from '../client.ts';
 import { failure, put, sha256 } from '../testing/blobs.ts';
 
@@ -139,13 +139,13 @@ describe('content', () => {
     const broken = LoamError.of('general.internal', {});
     const source = async function* (): AsyncGenerator<Uint8Array> {
       yield randomBytes(mebibyte);
-      await vi.waitFor(async () => expect((await client.content.status('begun')).offset).toBe(mebibyte));
+      await expect.poll(async () => (await client.content.status('begun')).offset).toBe(mebibyte);
       throw broken;
     };
     await expect(client.content.writeBlob({ ref: 'begun', source }, { lease: 'content' })).rejects.toBe(broken);
     expect(await client.content.status('begun')).toMatchObject({ ref: 'begun', offset: mebibyte });
     // The daemon holds the lock until it has noticed that the writer is gone.
-    await vi.waitFor(() => client.content.abort('begun'));
+    await expect.poll(() => failure(client.content.abort('begun'))).toBe('no failure');
     expect(await failure(client.content.status('begun'))).toBe('containerd.not-found');
   });
 });
