@@ -332,9 +332,18 @@ describe('nested builds', () => {
   });
 
   it('when one fails, the build ends with its failure and the others are stopped', async () => {
-    const world = makeWorld();
-    const nested =
-      '(build slow ((from base) (run (shell "echo started; sleep 60")))) (build bad ((from base) (run (shell "sleep 0.05; exit 9"))))';
+    const slowRuns = gate();
+    const world = makeWorld({
+      program: async ({ request, signal }) => {
+        if (request.argv.at(-1) === 'slow') {
+          slowRuns.open();
+          await new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('ended'))));
+        }
+        await slowRuns.opened;
+        return { kind: 'exited', code: 9 };
+      },
+    });
+    const nested = '(build slow ((from base) (run (shell slow)))) (build bad ((from base) (run (shell bad))))';
     const built = await world.build(`(${nested} (from base) ${copyFrom('slow', 'etc')} ${copyFrom('bad', 'etc')})`);
     expect(built.outcome).toMatchObject({ kind: 'failed', position: 'bad/1' });
     expect(built.ended).toContain('slow/1 cancelled');
@@ -342,11 +351,23 @@ describe('nested builds', () => {
   });
 
   it('equal steps of two stages run once', async () => {
-    const world = makeWorld();
-    const nested = (name: string): string =>
-      `(build ${name} ((from base) (run (shell "sleep 0.02; echo same")) (run (shell "echo ${name}"))))`;
+    const bothHear = gate();
+    const hearing = new Set<string>();
+    const world = makeWorld({
+      program: async ({ request, output }) => {
+        output('stdout', `${request.argv.at(-1)}\n`);
+        if (request.argv.at(-1) === 'same') await bothHear.opened;
+        return { kind: 'exited', code: 0 };
+      },
+    });
+    const nested = (name: string): string => `(build ${name} ((from base) (run (shell same)) (run (shell ${name}))))`;
     const built = await world.build(
       `(${nested('one')} ${nested('two')} (from base) ${copyFrom('one', 'etc')} ${copyFrom('two', 'etc')})`,
+      {
+        onEvent(event) {
+          if (event.type === 'step-log' && hearing.add(event.position).size === 2) bothHear.open();
+        },
+      },
     );
     expect(built.outcome.kind).toBe('succeeded');
     expect(new Set([built.end('one/1')?.outcome, built.end('two/1')?.outcome])).toEqual(new Set(['built', 'shared']));

@@ -101,10 +101,12 @@ describe('a step in flight', () => {
     const world = makeWorld({ program });
     const one = world.build('((from base) (run (shell bad)))');
     await entered.opened;
+    const heard = gate();
     const two = world.build(
       '((build dev ((from base) (run (shell bad)))) (from base) (copy (from (build dev)) (src etc) (dst /x)))',
+      { onEvent: (event) => event.type === 'step-log' && heard.open() },
     );
-    while (world.fetcher.downloads.length < 1 || !(await started(two))) await sleep(systemClock, 1);
+    await heard.opened;
     end.open();
     expect((await one).outcome).toMatchObject({ kind: 'failed', position: '1' });
     expect((await two).outcome).toMatchObject({
@@ -164,9 +166,3 @@ describe('a step in flight', () => {
     expect(outcome.kind === 'failed' && isLoamError(outcome.error, 'backend.will-not-die')).toBe(true);
   });
 });
-
-/** Whether the engine has both builds on the step: there is no event for that, so it is given some turns. */
-async function started(build: Promise<Built>): Promise<boolean> {
-  await Promise.race([build, sleep(systemClock, 20)]);
-  return true;
-}
