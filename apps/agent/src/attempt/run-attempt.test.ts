@@ -18,6 +18,7 @@ import { parseSpec } from '@loam/spec';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { AttemptJournal, type JournalOptions } from '../journal/attempt-journal.ts';
+import type { JournalRecord } from '../journal/record.ts';
 import { Reserve } from '../journal/reserve.ts';
 import { runAttempt, type RunningAttempt } from './run-attempt.ts';
 
@@ -43,6 +44,7 @@ afterEach(() => rmSync(home, { recursive: true, force: true }));
 class World {
   readonly store = new MemoryStore();
   program: Program = runShell;
+  onRecord: (record: JournalRecord) => void = () => undefined;
 
   engine(): Engine {
     const { store } = this;
@@ -63,7 +65,7 @@ class World {
       clock: systemClock,
       ids: createIdSource(systemClock),
       platform,
-      onRecord: () => undefined,
+      onRecord: (record) => this.onRecord(record),
       sources: {
         parse(text) {
           const { spec } = parseSpec(text);
@@ -154,8 +156,10 @@ test('a killed agent that comes back ends the interrupted step run, repeats its 
   world.program = async (environment) => {
     if (environment.request.argv.at(-1) !== 'echo two') return runShell(environment);
     environment.output('stdout', 'half of tw');
-    setTimeout(reached.resolve, 100);
     return new Promise((_, reject) => environment.signal.addEventListener('abort', () => reject(new Error('killed'))));
+  };
+  world.onRecord = (record) => {
+    if (record.type === 'log' && Buffer.from(record.bytes).includes('half of tw')) reached.resolve();
   };
   const before = open();
   const killed = world.run(before);
