@@ -81,6 +81,15 @@ export async function startFarmHost(): Promise<FarmHost> {
   };
 }
 
+/** On a busy machine nothing runs out by itself: an agent of a test sends no heartbeats, and answers when the test comes to it. */
+const unhurried: Timing = {
+  ...defaultTiming,
+  heartbeatMs: 600_000,
+  graceMs: 3_600_000,
+  offerMs: 600_000,
+  requestMs: 600_000,
+};
+
 /** What a process finds when it starts beside another one. */
 interface Premises {
   readonly databaseUrl: string;
@@ -100,7 +109,7 @@ async function openFarm(premises: Premises, options: FarmOptions, farms: TestFar
       dataDirectory,
       isAlone: options.isShared !== true,
       limits: { ...defaultLimits, blobBytes: options.blobBytesMax ?? defaultLimits.blobBytes },
-      timing: { ...defaultTiming, ...options.timing },
+      timing: { ...unhurried, ...options.timing },
       log,
       clock: options.clock ?? systemClock,
     });

@@ -200,7 +200,7 @@ test('what a database cannot hold as text, as Windows may say it, keeps no build
 
 test('an agent that stays away for longer than the time of grace loses its build, and can write nothing any more', async () => {
   const clock = new TestClock(Date.now());
-  const { farm, agent, agentId } = await listening({ clock, timing: { graceMs: 30_000 } });
+  const { farm, agent, agentId } = await listening({ clock, timing: { heartbeatMs: 5_000, graceMs: 30_000 } });
   agent.script = () => [];
   await agent.connect();
   const { id } = await submit(farm);
