@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
+import { systemClock, type Clock } from '@loam/base';
+
 /** A chain of CNI plugins, as a file `*.conflist` has it. */
 export interface ConflistDocument {
   readonly cniVersion: string;
@@ -73,11 +75,11 @@ function environment(command: string, { containerId, namespace, interfaceName }:
   return { CNI_COMMAND: command, CNI_CONTAINERID: containerId, CNI_NETNS: namespace, CNI_IFNAME: interfaceName };
 }
 
-const defaultTimeoutMs = 60_000;
+const timeoutMs = 60_000;
 const maxErrorText = 16_384;
 
 /** Plugins are programs in one directory; they keep the rest of our environment (reference §6.3). Each has a time limit. */
-export function pluginsIn(directory: string, timeoutMs: number = defaultTimeoutMs): RunPlugin {
+export function pluginsIn(directory: string, clock: Clock = systemClock): RunPlugin {
   return (type, environmentOfCall, input) =>
     new Promise((resolve, reject) => {
       const command = environmentOfCall['CNI_COMMAND'] ?? '';
@@ -93,15 +95,15 @@ export function pluginsIn(directory: string, timeoutMs: number = defaultTimeoutM
         if (errors.length < maxErrorText) errors += bytes.toString();
       });
       // Not waited for any longer even if a child of it, such as an address plugin, holds its output open.
-      const limit = setTimeout(() => {
+      const cancelLimit = clock.after(timeoutMs, () => {
         child.kill('SIGKILL');
         child.stdout.destroy();
         child.stderr.destroy();
         fail(`it did not end within ${timeoutMs / 1000} s: ${errors}`.trim());
-      }, timeoutMs);
+      });
       child.on('error', (error) => fail(error.message));
       child.on('close', (code, signal) => {
-        clearTimeout(limit);
+        cancelLimit();
         if (code === 0) resolve(output);
         else fail(reasonOf(output) ?? `${errors} (${signal ?? code})`.trim());
       });

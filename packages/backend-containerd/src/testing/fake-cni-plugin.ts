@@ -18,7 +18,7 @@ export interface FakeCniPlugin {
 
 /**
  * A program that answers as a CNI plugin would and connects nothing. `answers` says what its ADD does: `address` is the one it
- * claims to have given; `fail` ends with a CNI error, `hang` never ends and records no calls, and `babble` answers what is not JSON.
+ * claims to have given; `fail` ends with a CNI error, `hang` never ends, and `babble` answers what is not JSON.
  */
 export async function makeFakeCniPlugin(
   directory: string,
@@ -30,12 +30,21 @@ export async function makeFakeCniPlugin(
   await writeFile(log, '');
   const program = join(directory, type);
   if (answers.how === 'hang') {
-    // A shell starts at once on a busy machine too, so that its words are there before any limit is over.
-    const hang = '#!/bin/sh\n[ "$CNI_COMMAND" = ADD ] || exit 0\nprintf "waiting for HNS" >&2\nexec sleep 600\n';
-    await writeFile(program, hang, { mode: 0o755 });
-    return { directory, calls: () => Promise.resolve([]) };
-  }
-  const text = `#!${process.execPath}
+    const call = JSON.stringify({ command: 'ADD', containerId: '', namespace: '', config: {} });
+    const hang = `printf "waiting for HNS" >&2\necho '${call}' >>'${log}'\nexec sleep 600\n`;
+    await writeFile(program, `#!/bin/sh\n[ "$CNI_COMMAND" = ADD ] || exit 0\n${hang}`, { mode: 0o755 });
+  } else await writeFile(program, answeringProgram(log, answers), { mode: 0o755 });
+  return {
+    directory,
+    async calls() {
+      const lines = (await readFile(log, 'utf8')).split('\n').filter((line) => line !== '');
+      return lines.map((line) => JSON.parse(line) as FakePluginCall);
+    },
+  };
+}
+
+function answeringProgram(log: string, answers: { readonly address?: string; readonly how?: string }): string {
+  return `#!${process.execPath}
 const fs = require('node:fs');
 const { CNI_COMMAND: command, CNI_CONTAINERID: containerId, CNI_NETNS: namespace } = process.env;
 const config = JSON.parse(fs.readFileSync(0, 'utf8'));
@@ -47,12 +56,4 @@ if (command === 'ADD' && how === 'fail') {
 } else if (command === 'ADD' && how === 'babble') console.log('well');
 else if (command === 'ADD') console.log(JSON.stringify({ cniVersion: config.cniVersion, ips: [{ address: address + '/16' }] }));
 `;
-  await writeFile(program, text, { mode: 0o755 });
-  return {
-    directory,
-    async calls() {
-      const lines = (await readFile(log, 'utf8')).split('\n').filter((line) => line !== '');
-      return lines.map((line) => JSON.parse(line) as FakePluginCall);
-    },
-  };
 }

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { systemClock, TestClock, type Clock } from '@loam/base';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { pluginsIn, type RunPlugin } from '../../cni/conflist.ts';
@@ -43,11 +44,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-/** Runs the program for real, and has the service know of what it would have made. The limit is that of ADD. */
-function plugins(addTimeoutMs: number): RunPlugin {
+/** Runs the program for real, and has the service know of what it would have made. */
+function plugins(clock: Clock): RunPlugin {
   return async (type, environment, input) => {
-    const timeoutMs = environment['CNI_COMMAND'] === 'ADD' ? addTimeoutMs : 30_000;
-    const answer = await pluginsIn(plugin.directory, timeoutMs)(type, environment, input);
+    const answer = await pluginsIn(plugin.directory, clock)(type, environment, input);
     const { CNI_COMMAND: command, CNI_CONTAINERID: id = '', CNI_NETNS: namespace = '' } = environment;
     const endpoint = endpointOf({ id, namespace, network: (JSON.parse(input) as { name: string }).name });
     if (command === 'ADD' && endpoint) hcn.things.endpoint.set(id, endpoint);
@@ -56,7 +56,7 @@ function plugins(addTimeoutMs: number): RunPlugin {
   };
 }
 
-function open(options: Partial<WindowsCniOptions> = {}, addTimeoutMs: number = 30_000): WindowsCniNetworks {
+function open(options: Partial<WindowsCniOptions> = {}, clock: Clock = systemClock): WindowsCniNetworks {
   return new WindowsCniNetworks({
     openApi: () => Promise.resolve(hcn),
     agentId: 'agt_1',
@@ -64,7 +64,7 @@ function open(options: Partial<WindowsCniOptions> = {}, addTimeoutMs: number = 3
     directory: join(directory, 'runs'),
     dnsServers: ['9.9.9.9'],
     confDirectory: join(directory, 'conf'),
-    runPlugin: plugins(addTimeoutMs),
+    runPlugin: plugins(clock),
     ...options,
   });
 }
@@ -128,14 +128,28 @@ describe('a run with a network by CNI on Windows', () => {
 
   it.each([
     ['fail' as const, 'no room: in the subnet'],
-    ['hang' as const, 'did not end within 1.5 s: waiting for HNS'],
     ['babble' as const, 'its answer is not JSON: well'],
   ])('whose plugin does %s fails with its words in the log, and leaves nothing', async (how, words) => {
     await makeFakeCniPlugin(plugin.directory, 'nat', { how });
-    await expect(open({}, how === 'hang' ? 1500 : undefined).connect('run-1')).rejects.toMatchObject({
+    await expect(open().connect('run-1')).rejects.toMatchObject({
       code: 'backend.cni-failed',
       internal: expect.stringContaining(words) as string,
     });
+    expect(await left()).toEqual([]);
+  });
+
+  it('whose plugin hangs fails at the time limit, with its words in the log, and leaves nothing', async () => {
+    plugin = await makeFakeCniPlugin(plugin.directory, 'nat', { how: 'hang' });
+    const clock = new TestClock();
+    const refused = expect(open({}, clock).connect('run-1')).rejects.toMatchObject({
+      code: 'backend.cni-failed',
+      internal: expect.stringContaining('did not end within 60 s: waiting for HNS') as string,
+    });
+    await expect.poll(() => plugin.calls()).toHaveLength(1);
+    // What it had said before that can be read now, and is at the next turn.
+    for (let turn = 0; turn < 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(60_000);
+    await refused;
     expect(await left()).toEqual([]);
   });
 
