@@ -81,12 +81,15 @@ function listen(server: Server, address: string): Promise<void> {
   });
 }
 
+/** A holder that is stopped, or that gets no processor, takes its time. Nothing is missed by waiting: we are refused anyway. */
+const holderAnswersMs = 10_000;
+
 /** The pid that the holder tells; `unknown` when it is just going away. */
 function holder(address: string): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect(address);
-    socket.setTimeout(1000, () => socket.destroy());
+    socket.setTimeout(holderAnswersMs, () => socket.destroy());
     socket.setEncoding('utf8');
     socket.on('data', (chunk: string) => (text += chunk));
     socket.on('error', () => socket.destroy());
