@@ -112,7 +112,11 @@ export class ContainerdSandbox implements Sandbox {
       return await classify(exitStatus, host, driver, termination);
     } catch (error) {
       if (taskMade) await termination.ensureDead();
-      if (signal.aborted && !isLoamError(error, 'backend.will-not-die')) throw cancelled();
+      if (!isLoamError(error, 'backend.will-not-die')) {
+        if (signal.aborted) throw cancelled();
+        // Ended before it ran: the start fails then, and that is not why.
+        if (termination.reason === 'timed-out') return { kind: 'timed-out' };
+      }
       const user = request.user.kind === 'name' ? request.user.name : String(request.user.uid);
       throw driver.explainStartFailure(error, request.argv[0] ?? '', user);
     } finally {

@@ -161,6 +161,16 @@ describe('§11.2 #20: limits of a build', () => {
     await opened.test.backend.settled();
     expect(await opened.test.client.tasks.list()).toEqual([]);
   });
+
+  it('and its time, also when that is over before it has begun', async () => {
+    opened.test.model.faults.plant({ method: 'Tasks.Start', times: 1, before: () => killed.promise });
+    const killed = Promise.withResolvers<void>();
+    opened.test.model.faults.plant({ method: 'Tasks.Kill', times: 1, after: killed.resolve });
+    const built = await opened.build(run('ver'), { stepTimeoutMs: 1 });
+    expect(built.error).toMatchObject({ code: 'engine.timed-out' });
+    await opened.test.backend.settled();
+    expect(await opened.test.client.tasks.list()).toEqual([]);
+  });
 });
 
 describe('§11.2 #21, vectors (10) networks: a step', () => {
