@@ -54,9 +54,11 @@ describe('warnings', () => {
   });
 
   test('no string takes long', () => {
-    const begin = performance.now();
+    const before = process.threadCpuUsage();
     checkSpec(`((from x) (comment "${'C:/\\\\a'.repeat(200_000)}") (comment "${'C:'.repeat(500_000)}"))`);
-    expect(performance.now() - begin).toBeLessThan(5000);
+    // Of the processor: others may have it most of the time.
+    const { user, system } = process.threadCpuUsage(before);
+    expect((user + system) / 1e6).toBeLessThan(10);
   });
 });
 

@@ -68,8 +68,10 @@ describe('layoutForest', () => {
     const chain = Array.from({ length: 100_000 }, (_, index) => node(`${index}`, index === 0 ? null : `${index - 1}`));
     expect(layoutForest(chain).rows).toHaveLength(100_000);
     const fan = Array.from({ length: 100_000 }, (_, index) => node(`${index}`, index === 0 ? null : '0'));
-    const started = performance.now();
+    const before = process.threadCpuUsage();
     expect(layoutForest(fan).rows[1]).toHaveLength(99_999);
-    expect(performance.now() - started).toBeLessThan(2000);
+    // Of the processor: others may have it most of the time.
+    const { user, system } = process.threadCpuUsage(before);
+    expect((user + system) / 1e6).toBeLessThan(4);
   });
 });

@@ -66,10 +66,12 @@ describe('LogStore', () => {
       '\u001b[32m0123456789 abcdefghijklmnopqrstuvwxyz 0123456789\u001b[0m some more text\n'.repeat(14_000),
     );
     const store = new LogStore();
-    const started = performance.now();
+    const before = process.threadCpuUsage();
     while (store.size < 50e6) store.append(store.size, piece);
     expect(store.lineCount).toBeGreaterThan(500_000);
-    expect(performance.now() - started).toBeLessThan(8000);
+    // Of the processor: others may have it most of the time.
+    const { user, system } = process.threadCpuUsage(before);
+    expect((user + system) / 1e6).toBeLessThan(16);
     expect(text(store, 400_000)).toContain('0123456789');
   });
 });
