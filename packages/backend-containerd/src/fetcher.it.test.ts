@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 
 import type { Lease, SnapshotName } from '@loam/backend';
 import { startContainerd, startRegistry, type ContainerdServer, type TestRegistry } from '@loam/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import type { ContainerdBackendOptions } from './backend.ts';
 import { busyboxImageArchive, busyboxImageName } from './base-image.ts';
@@ -138,6 +138,32 @@ describe('mirrors and memory', () => {
     expect(password.requests.length).toBe(before);
     await pull(test, `${password.host}/${repository}:registry-only`);
     expect(password.requests.length).toBeGreaterThan(before);
+  });
+
+  it('what is known of an image whose tag has moved is not collected while it is fetched', async () => {
+    const test = await open();
+    const { fetcher } = test.backend;
+    const reference = `${plain.host}/moving/${randomUUID()}`;
+    const repository = reference.slice(plain.host.length + 1);
+    await plain.push(repository, 'latest', await makeImage({ layers: [{ old: 'old' }] }));
+    const old = await fetcher.resolve(reference, testPlatform);
+    // Until the collector has come by, which it does here at the worst moment.
+    const { content, leases } = test.client;
+    await leases.create({ id: 'uncollected' });
+    await leases.addResource('uncollected', { id: old.digest, type: 'content' });
+    await plain.push(repository, 'latest', await makeImage({ layers: [{ new: 'new' }] }));
+    await fetcher.resolve(reference, testPlatform, { refresh: true });
+    const readAll = content.readAll.bind(content);
+    const read: string[] = [];
+    vi.spyOn(content, 'readAll').mockImplementation(async (...args) => {
+      const bytes = await readAll(...args);
+      read.push(args[0]);
+      if (read.length === 2) await leases.delete('uncollected', { sync: true });
+      return bytes;
+    });
+    await withLease(test, (lease) => fetcher.fetch(old, { lease }));
+    expect(read[0]).toBe(old.digest);
+    expect(await fetcher.find(old)).toBeDefined();
   });
 
   it('after an eviction the image is fetched again', async () => {

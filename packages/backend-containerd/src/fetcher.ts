@@ -161,6 +161,8 @@ export class ContainerdFetcher implements Fetcher {
   ): Promise<LoadedImage> {
     const { client } = this.#options;
     const target = { mediaType: '', digest: image.digest, size: 0 };
+    // Nothing else may hold them: a tag that moved is remembered with what it leads to now.
+    await client.leases.addResource(lease, { id: image.digest, type: 'content' });
     const stored = await loadImage(client, image.name, target);
     if (stored !== undefined) return stored;
     const documents = await this.#download(reference, image.platform, signal);
