@@ -55,6 +55,11 @@ export interface PlatformDriver {
   /** What is left of removed snapshots where those lie, for good; undefined where nothing can be. */
   readonly remains: (() => Promise<{ readonly directory: string; readonly names: readonly string[] }>) | undefined;
 
+  /**
+   * Takes the output that tasks of an earlier life still have, where they cannot be deleted at once before it has been read.
+   * The returned function ends that. Undefined where nothing waits for it.
+   */
+  readonly drainOutput: (() => Promise<() => void>) | undefined;
   /** Removes what an earlier life left on the host: mounts, networks, stdio endpoints, secrets. */
   reconcile(): Promise<{ readonly mounts: number; readonly networks: number }>;
   /** What of ours is on the host now: mounts, networks, secrets. For leak checks. */

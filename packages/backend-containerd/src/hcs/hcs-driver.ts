@@ -1,10 +1,11 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { availableParallelism, release as osRelease } from 'node:os';
 import { join } from 'node:path';
 
 import { formatPlatform, type Limits, type RunIo, type RunRequest } from '@loam/backend';
 import { LoamError, type Clock } from '@loam/base';
 import type { Containerd, RuntimeOptions } from '@loam/containerd';
+import { removeTree } from '@loam/files';
 
 import type { HostRun, PlatformDriver, RunPreparation } from '../platform-driver.ts';
 import { cacheDirectoryArguments } from './access-control.ts';
@@ -188,6 +189,7 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
     runToMend: (request, error) => (lacksWorkdir(error) ? makeWorkdir(request) : undefined),
     explainExit: (exitStatus) => lostTask(exitStatus) ?? describeExitCode(exitStatus),
     lastResort,
+    drainOutput: undefined,
     whileCommitting: (commit) => turns.take(commit),
     async makeCacheDirectory(directory, _owner, mode) {
       await mkdir(directory, { mode });
@@ -201,7 +203,7 @@ export async function createHcsDriver(options: HcsDriverOptions): Promise<Platfo
     },
     async reconcile() {
       await secrets.removeAll();
-      await rm(spools, { recursive: true, force: true });
+      await removeTree(spools);
       return { mounts: 0, networks: (await networks?.reconcile()) ?? 0 };
     },
     async leftovers() {

@@ -30,7 +30,7 @@ export class FifoStdio implements Stdio {
     this.stdin = withStdin ? fifos.stdin : undefined;
     this.stdout = fifos.stdout;
     this.stderr = fifos.stderr;
-    const readers = [read(fifos.stdout), read(fifos.stderr)] as const;
+    const readers = [openFifo(fifos.stdout), openFifo(fifos.stderr)] as const;
     readers[0].on('data', (bytes: Buffer) => onOutput('stdout', bytes));
     readers[1].on('data', (bytes: Buffer) => onOutput('stderr', bytes));
     this.#readers = readers;
@@ -75,7 +75,8 @@ export class FifoStdio implements Stdio {
   }
 }
 
-function read(path: string): Socket {
+/** The reading end of a FIFO; does not wait for anybody who writes. */
+export function openFifo(path: string): Socket {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     return new Socket({ fd, readable: true, writable: false });

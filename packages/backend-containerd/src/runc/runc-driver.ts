@@ -21,6 +21,7 @@ import { LayerWriter } from './layer-writer.ts';
 import type { RunNetwork } from '../networks.ts';
 import { NameFiles } from './name-files.ts';
 import { natNetwork } from './nat-network.ts';
+import { drainOutput } from './output-drain.ts';
 import { resolveUser, type ResolvedUser, type UserFiles } from './passwd.ts';
 import { buildRuncSpec } from './runc-spec.ts';
 import { SecretFiles } from './secret-files.ts';
@@ -47,7 +48,8 @@ const killTimeoutMs = 15_000;
 export async function createRuncDriver(options: RuncDriverOptions): Promise<PlatformDriver> {
   const { client, stateDirectory, snapshotter = 'overlayfs' } = options;
   const trees = join(stateDirectory, 'trees');
-  const fifos = new FifoPool(join(stateDirectory, 'fifos'));
+  const fifoDirectory = join(stateDirectory, 'fifos');
+  const fifos = new FifoPool(fifoDirectory);
   const secrets = new SecretFiles(`${options.agentId} ${stateDirectory}`);
   const names = new NameFiles(join(stateDirectory, 'names'));
   const host = await detectHostFeatures();
@@ -199,12 +201,13 @@ export async function createRuncDriver(options: RuncDriverOptions): Promise<Plat
       volume.catch(() => (volume = undefined));
       return volume;
     },
+    drainOutput: () => drainOutput(fifoDirectory),
     async reconcile() {
       const mounted = await ourMounts();
       for (const point of mounted) await unmount(point);
       // Only empty directories go: a mount that would not leave must never be deleted through.
       for (const name of await readdir(trees).catch(() => [])) await rmdir(join(trees, name));
-      await rm(join(stateDirectory, 'fifos'), { recursive: true, force: true });
+      await rm(fifoDirectory, { recursive: true, force: true });
       await secrets.removeAll();
       return { mounts: mounted.length, networks: await nat.reconcile() };
     },

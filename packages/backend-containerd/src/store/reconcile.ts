@@ -21,10 +21,15 @@ export async function reconcile(context: {
   const { client, driver, snapshots, agentId, clock } = context;
   const ours = [ownedBy(agentId)];
   const containers = await client.containers.list(ours);
+  const endDrain = await driver.drainOutput?.();
   let tasks = 0;
-  for (const { id } of containers) {
-    if (await endTask(client, driver, clock, id)) tasks++;
-    await orGone(client.containers.delete(id));
+  try {
+    for (const { id } of containers) {
+      if (await endTask(client, driver, clock, id)) tasks++;
+      await orGone(client.containers.delete(id));
+    }
+  } finally {
+    endDrain?.();
   }
   const host = await driver.reconcile();
   // Asked for by kind: of the committed ones there may be thousands.
