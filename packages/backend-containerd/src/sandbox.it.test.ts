@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { RunExit, RunIo, RunRequest, SnapshotName, TreeEntry, User, WorkingSnapshot } from '@loam/backend';
+import { systemClock, type Clock } from '@loam/base';
 import { startContainerd, type ContainerdServer } from '@loam/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
@@ -135,28 +136,24 @@ describe('users', () => {
 });
 
 describe('endings', () => {
-  it('an abort at any moment of a run ends as cancelled, and leaves nothing', { timeout: 60_000 }, async () => {
+  it('an abort at any moment of a run ends as cancelled, and leaves nothing', async () => {
     const { test, base } = await open();
     for (const delayMs of [0, 1, 3, 6, 10, 20, 40, 70, 120]) {
       const abort = new AbortController();
-      const running = onWorking(test, base, (working) => runOn(test, working, 'sleep 20', { signal: abort.signal }));
+      const running = onWorking(test, base, (working) => runOn(test, working, 'sleep 3600', { signal: abort.signal }));
       setTimeout(() => abort.abort(), delayMs);
       await expect(running).rejects.toMatchObject({ code: 'general.cancelled' });
     }
   });
 
   it('a process that hears SIGTERM can end by itself', async () => {
-    const { test, base } = await open({ killGraceMs: 10_000 });
+    // It has longer than this test, so that it is over only when it has heard.
+    const { test, base } = await open({ killGraceMs: 3_600_000 });
     const abort = new AbortController();
-    let began = Number.NaN;
-    const onText = (): void => {
-      began = performance.now();
-      abort.abort();
-    };
-    const script = "trap 'exit 0' TERM; echo hears; sleep 30 & wait";
+    const onText = (): void => abort.abort();
+    const script = "trap 'exit 0' TERM; echo hears; sleep 3600 & wait";
     const running = onWorking(test, base, (working) => runOn(test, working, script, { signal: abort.signal, onText }));
     await expect(running).rejects.toMatchObject({ code: 'general.cancelled' });
-    expect(performance.now() - began).toBeLessThan(8000);
   });
 
   it('what is not seen dead in time is will-not-die, and the next life removes it', async () => {
@@ -167,7 +164,7 @@ describe('endings', () => {
     const onText = (): void => abort.abort();
     // No signal arrives, so that the process cannot be faster than the time it is given.
     const kill = vi.spyOn(test.client.tasks, 'kill').mockResolvedValue();
-    const running = runOn(test, working, 'echo runs; sleep 30', { signal: abort.signal, onText });
+    const running = runOn(test, working, 'echo runs; sleep 3600', { signal: abort.signal, onText });
     await expect(running).rejects.toMatchObject({ code: 'backend.will-not-die' });
     await test.backend.settled();
     kill.mockRestore();
@@ -215,7 +212,8 @@ it('limits reach the control group of the step', async () => {
 });
 
 it('steps of a build hand over their shim, and runc is not asked for its address again', async () => {
-  const { test, base } = await open();
+  // However slow the machine is, no step comes too late for the shim of the one before.
+  const { test, base } = await open({ clock: patientClock });
   const lease = await test.backend.store.lease('test');
   const addresses = new Set<string>();
   const handedOver: boolean[] = [];
@@ -223,7 +221,7 @@ it('steps of a build hand over their shim, and runc is not asked for its address
     const working = await test.backend.store.prepare(base, 'run', lease);
     const onText = (): void => {
       const bundles = join(server.state, 'io.containerd.runtime.v2.task', test.client.namespace);
-      for (const id of readdirSync(bundles)) addresses.add(readFileSync(join(bundles, id, 'address'), 'utf8'));
+      for (const id of readdirSync(bundles)) addresses.add(shimAddress(join(bundles, id)));
       handedOver.push(readdirSync(join(test.stateDirectory, 'shims')).some((file) => file.startsWith('loam-')));
     };
     await runOn(test, working, 'echo runs', { onText });
@@ -233,6 +231,17 @@ it('steps of a build hand over their shim, and runc is not asked for its address
   expect(handedOver).toEqual([false, true, true]);
   await lease.release();
 });
+
+const patientClock: Clock = {
+  ...systemClock,
+  after: (ms, callback, options) => systemClock.after(ms * 100, callback, options),
+};
+
+/** containerd 2 keeps more than the address, and elsewhere. */
+function shimAddress(bundle: string): string {
+  const files = ['address', 'bootstrap.json'].map((name) => join(bundle, name));
+  return readFileSync(files.find(existsSync) ?? bundle, 'utf8');
+}
 
 it.each([0, 1])('a step outlives a restart of containerd, %i steps after the first of its shim', async (earlier) => {
   const { test, base } = await open();

@@ -44,6 +44,15 @@ describe.skipIf(process.platform === 'win32')('the program that containerd runs 
     expect(run('-id', 'next', '-debug', 'start')).toBe(address);
   });
 
+  it('says what containerd 2 keeps of the task before, which keeps the same of the next by itself', async () => {
+    const answer = `{"version":3,"address":"${address}","protocol":"ttrpc"}`;
+    rmSync(join(home, 'state', 'before', 'address'));
+    writeFileSync(join(home, 'state', 'before', 'bootstrap.json'), answer);
+    await starter?.succeed('next', 'before');
+    expect(run('-id', 'next', 'start')).toBe(answer);
+    expect(readdirSync(join(home, 'state', 'next'))).toEqual([]);
+  });
+
   it('leaves everything else to the real one, with all arguments', async () => {
     const asked = 'real: -namespace loam -address /x -publish-binary y -id next';
     expect(run('-id', 'next', 'start')).toBe(`${asked} start`);

@@ -7,8 +7,10 @@ import { promisify } from 'node:util';
  * containerd runs a program for every task to learn where its shim listens, also when tasks share a shim: runc's, 11 MB of it,
  * is then loaded only to say what is known. This program says it, and leaves everything else to runc's own. It may: `start` can
  * "return an address to an existing shim" (containerd's runtime/v2/README.md, as the arguments and the working directory,
- * which is the bundle). Where containerd 1.6 keeps the address of a task's shim, `address` in its bundle, the next bundle needs
- * it too, for when the daemon is started again; later versions keep it elsewhere, and there runc's program is asked as ever.
+ * which is the bundle). What was said for the task before lies in its bundle: up to 1.7 the shim keeps it in `address`, and the
+ * next bundle needs it too, for when the daemon is started again; from 2.0 the daemon keeps it in `bootstrap.json`, in a form
+ * that it also takes as the answer (core/runtime/v2/shim.go, parseStartResponse). Where neither is, runc's program is asked as
+ * ever.
  */
 const program = `#!/bin/sh
 for argument; do
@@ -17,9 +19,13 @@ for argument; do
 done
 if [ "$previous" = start ]; then
   {
-    read -r predecessor <"\${0%/*}/$id" && { read -r address <"../$predecessor/address" || [ -n "$address" ]; } &&
-      printf %s "$address" >address
-  } 2>/dev/null && printf %s "$address" && exit
+    read -r predecessor <"\${0%/*}/$id" && before=../$predecessor &&
+      if [ -e "$before/address" ]; then
+        { read -r answer <"$before/address" || [ -n "$answer" ]; } && printf %s "$answer" >address
+      else
+        read -r answer <"$before/bootstrap.json" || [ -n "$answer" ]
+      fi
+  } 2>/dev/null && printf %s "$answer" && exit
 fi
 exec containerd-shim-runc-v2 "$@"
 `;
