@@ -180,7 +180,7 @@ describe('copy from the project', () => {
     }
   });
 
-  it('a file over 2 GiB is streamed, never held', { timeout: 60_000 }, async () => {
+  it('a file over 2 GiB is streamed, never held', async () => {
     const block = new Uint8Array(1 << 22);
     const blocks = 520;
     const hash = createHash('sha256');

@@ -103,58 +103,54 @@ function checkLogs(built: Built, watched: Watch): void {
   }
 }
 
-it(
-  'however builds meet, fail and are cancelled: no step runs twice, every follower hears all, nothing stays behind',
-  { timeout: 120_000 },
-  async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.scheduler(),
-        fc.array(scenario, { minLength: 1, maxLength: 4 }),
-        async (scheduler, scenarios) => {
-          const watched = watch(scheduler);
-          const world = makeWorld({
-            program: watched.program,
-            onCall: async ({ method }) => {
-              await scheduler.schedule(Promise.resolve(), method);
-              // The collector may come at any time, and takes what no lease protects.
-              watched.world?.store.collectGarbage();
-            },
-          });
-          watched.world = world;
-          let unfinished = scenarios.length;
-          const builds = scenarios.map(async ({ steps, cancelAfter }) => {
-            const abort = new AbortController();
-            const cancelling = (async (): Promise<void> => {
-              for (let turn = 0; turn < (cancelAfter ?? 0); turn += 1)
-                await scheduler.schedule(Promise.resolve(), 'turn');
-              if (cancelAfter !== undefined) abort.abort();
-            })();
-            const built = await world.build(specText(steps), { signal: abort.signal, files: { f: 'text' } });
-            unfinished -= 1;
-            // Whoever leaves last waits until nothing runs: there is nobody after it to clean up.
-            if (unfinished === 0) expect(world.leftovers()).toEqual([]);
-            await cancelling;
-            return built;
-          });
-          const results = await scheduler.waitFor(Promise.all(builds));
-          await scheduler.waitFor(world.engine.idle());
-          expect(watched.problems).toEqual([]);
-          expect(world.leftovers()).toEqual([]);
-          for (const count of world.store.commits.values()) expect(count).toBe(1);
-          for (const [index, built] of results.entries()) {
-            const { steps, cancelAfter } = scenarios[index] as Scenario;
-            checkOrder(built.events);
-            checkLogs(built, watched);
-            const mayFail = steps.some((name) => /[!?]$/.test(name));
-            if (cancelAfter === undefined && !mayFail) expect(built.outcome.kind).toBe('succeeded');
-            if (built.outcome.kind === 'cancelled') expect(cancelAfter).toBeDefined();
-            if (built.outcome.kind === 'failed') expect(built.outcome.error.code).toBe('engine.step-failed');
-            if (built.outcome.kind === 'succeeded') expect(steps.includes('f!')).toBe(false);
-          }
-        },
-      ),
-      { numRuns: 300 },
-    );
-  },
-);
+it('however builds meet, fail and are cancelled: no step runs twice, every follower hears all, nothing stays behind', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.scheduler(),
+      fc.array(scenario, { minLength: 1, maxLength: 4 }),
+      async (scheduler, scenarios) => {
+        const watched = watch(scheduler);
+        const world = makeWorld({
+          program: watched.program,
+          onCall: async ({ method }) => {
+            await scheduler.schedule(Promise.resolve(), method);
+            // The collector may come at any time, and takes what no lease protects.
+            watched.world?.store.collectGarbage();
+          },
+        });
+        watched.world = world;
+        let unfinished = scenarios.length;
+        const builds = scenarios.map(async ({ steps, cancelAfter }) => {
+          const abort = new AbortController();
+          const cancelling = (async (): Promise<void> => {
+            for (let turn = 0; turn < (cancelAfter ?? 0); turn += 1)
+              await scheduler.schedule(Promise.resolve(), 'turn');
+            if (cancelAfter !== undefined) abort.abort();
+          })();
+          const built = await world.build(specText(steps), { signal: abort.signal, files: { f: 'text' } });
+          unfinished -= 1;
+          // Whoever leaves last waits until nothing runs: there is nobody after it to clean up.
+          if (unfinished === 0) expect(world.leftovers()).toEqual([]);
+          await cancelling;
+          return built;
+        });
+        const results = await scheduler.waitFor(Promise.all(builds));
+        await scheduler.waitFor(world.engine.idle());
+        expect(watched.problems).toEqual([]);
+        expect(world.leftovers()).toEqual([]);
+        for (const count of world.store.commits.values()) expect(count).toBe(1);
+        for (const [index, built] of results.entries()) {
+          const { steps, cancelAfter } = scenarios[index] as Scenario;
+          checkOrder(built.events);
+          checkLogs(built, watched);
+          const mayFail = steps.some((name) => /[!?]$/.test(name));
+          if (cancelAfter === undefined && !mayFail) expect(built.outcome.kind).toBe('succeeded');
+          if (built.outcome.kind === 'cancelled') expect(cancelAfter).toBeDefined();
+          if (built.outcome.kind === 'failed') expect(built.outcome.error.code).toBe('engine.step-failed');
+          if (built.outcome.kind === 'succeeded') expect(steps.includes('f!')).toBe(false);
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});

@@ -6,7 +6,7 @@ import { rejection, textOf, useHarness } from './support.ts';
 
 /** The tests that every fetcher passes; a sentence of the port's docstring each. */
 export function fetcherConformance(name: string, factory: HarnessFactory<FetcherHarness>): void {
-  describe(`fetcher conformance: ${name}`, { timeout: 30_000 }, () => {
+  describe(`fetcher conformance: ${name}`, () => {
     const open = useHarness(factory);
     describe('resolve', () => resolveTests(open));
     describe('fetch', () => fetchTests(open));

@@ -13,6 +13,6 @@ export function sandboxConformance(name: string, factory: HarnessFactory<Sandbox
   describe(`sandbox conformance: ${name}`, () => {
     const open = useHarness(factory);
     describe('processes', () => processTests(open));
-    describe('endings', { timeout: 30_000 }, () => endingTests(open));
+    describe('endings', () => endingTests(open));
   });
 }

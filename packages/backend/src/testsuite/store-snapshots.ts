@@ -156,7 +156,7 @@ export function snapshotTests(open: () => Promise<StoreHarness>): void {
     expect((await store.list()).map((snapshot) => snapshot.name)).toEqual([base]);
   });
 
-  it('vectors (5): a chain of 150 snapshots can be made, read and built upon', { timeout: 120_000 }, async () => {
+  it('vectors (5): a chain of 150 snapshots can be made, read and built upon', async () => {
     const { store } = await open();
     let top: SnapshotName | null = null;
     for (let depth = 0; depth < 150; depth += 1) {
