@@ -25,12 +25,19 @@ function needsSafeForm(command: string, options: DockerfileOptions): boolean {
     command.includes('\n') ||
     command.endsWith(options.platform === 'windows' ? '`' : '\\') ||
     command.startsWith('--') ||
-    /(^|\s)\d*<<-?[^<\s]/.test(command) ||
-    (command.startsWith('[') && isJson(command))
+    /(^|\s)\d*<<-?[^<\s]/.test(withoutQuotes(command)) ||
+    isJsonArray(command)
   );
 }
 
-function isJson(text: string): boolean {
+/** The words of a command with an `x` for what they quote: Docker looks for here-documents at the beginning of words. */
+function withoutQuotes(command: string): string {
+  return command.replaceAll(/\\.|'[^']*'|"(?:\\.|[^"\\])*"/g, 'x');
+}
+
+/** Whether Docker would take the rest of an instruction for its JSON form. */
+export function isJsonArray(text: string): boolean {
+  if (!text.trimStart().startsWith('[')) return false;
   try {
     JSON.parse(text);
     return true;

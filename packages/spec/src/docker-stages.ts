@@ -27,11 +27,11 @@ export function nameStages(spec: Spec): Stages {
   const taken = new Set(groups.keys());
   const names = new Map<NestedBuild, string>();
   for (const group of groups.values()) {
-    const hidden = group.slice(0, -1).some((build) => used.has(build));
-    group.forEach((build, i) => {
-      const keep = /^[A-Za-z][\w.-]*$/.test(build.name) && (!hidden || i === group.length - 1);
+    for (const build of group) {
+      const hidden = build !== group.at(-1) && used.has(build);
+      const keep = /^[A-Za-z][\w.-]*$/.test(build.name) && !hidden;
       names.set(build, keep ? build.name : freeName(build.name, taken));
-    });
+    }
   }
   return {
     nameOf: (build) => names.get(build) ?? build.name,

@@ -23,7 +23,7 @@ function* lossesOf(op: Op, options: DockerfileOptions): Generator<[message: stri
   if (op.kind === 'copy' && op.exclude.length > 0) {
     yield ['A Dockerfile cannot exclude files from one copy.', `List ${op.exclude.join(', ')} in .dockerignore.`];
   }
-  if (op.kind === 'env' && /[\r\n]/.test(op.value)) {
+  if (op.kind === 'env' && op.value.includes('\n')) {
     yield ['A Dockerfile cannot set a variable to several lines; they are joined.', 'Set it inside the command.'];
   }
   if (op.kind !== 'run') return;

@@ -45,6 +45,45 @@ describe('Dockerfiles recorded from OBuilder', () => {
   }
 });
 
+describe('what Docker understands is written as OBuilder writes it', () => {
+  const written: [name: string, ops: string, lines: string[]][] = [
+    ['a carriage return alone ends no line', '(comment "a\\rb") (workdir "a\\rb")', ['# a\rb', 'WORKDIR a\rb']],
+    ['a carriage return at the end of a value', '(comment "a\\r") (env K "v\\r")', ['# a\r', 'ENV K="v\r"']],
+    ['a carriage return within a command', '(run (shell "a\\rb"))', ['RUN a\rb']],
+    ['a path in brackets', '(copy (src [a-z]*) (dst d/))', ['COPY [a-z]* d/']],
+    ['a path that begins like JSON', '(copy (src "[\\"a\\"]") (dst d))', ['COPY ["a"] d']],
+    ['a here-document in double quotes', '(run (shell "echo \\"x <<EOF\\""))', ['RUN echo "x <<EOF"']],
+    ['a here-document in single quotes', '(run (shell "echo \'x <<EOF\'"))', ["RUN echo 'x <<EOF'"]],
+    ['an escaped blank before <<', '(run (shell "echo \\\\ <<EOF"))', ['RUN echo \\ <<EOF']],
+    ['a here-string', '(run (shell "cat <<<x"))', ['RUN cat <<<x']],
+    ['a shift', '(run (shell "echo $((1 << 2))"))', ['RUN echo $((1 << 2))']],
+    ['a test', '(run (shell "[ -f x ] || exit 1"))', ['RUN [ -f x ] || exit 1']],
+    ['blanks around a command', '(run (shell " \\tx y\\012"))', ['RUN x y']],
+    ['quotes and escapes in a variable', '(env K "\\"\\\\`\\"\\"")', ['ENV K="\\"\\\\`\\"\\""']],
+    ['ids that are not decimal', '(user (uid 0x10) (gid -5))', ['USER 16:-5']],
+    ['a user who is root by another name', '(user (name root)) (copy (src a) (dst b))', ['USER root', 'COPY a b']],
+    [
+      'a user with one id of root',
+      '(user (uid 0) (gid 1)) (copy (src a) (dst b))',
+      ['USER 0:1', 'COPY --chown=0:1 a b'],
+    ],
+  ];
+  test.for(written)('%s', ([, ops, wanted]) => {
+    expect(lines(ops, 'unix')).toEqual(wanted);
+    expect(lines(ops, 'unix_buildkit')).toEqual(wanted);
+  });
+
+  test('of builds that share a name only those are renamed that Docker would mix up', () => {
+    const spec = read(
+      '((build a ((from x))) (build a ((build A ((from q))) (from y) (copy (from (build A)) (src s) (dst d))))' +
+        ' (from z) (copy (from (build a)) (src s) (dst d)))',
+    );
+    expect(toDockerfile(spec, { platform: 'unix', buildkit: false })).toBe(
+      'FROM x as a\n\nFROM q as a-2\n\nFROM y as a\nCOPY --from=a-2 s d\n\nFROM z\nCOPY --from=a s d\n',
+    );
+  });
+});
+
 describe('vectors (8): where OBuilder is wrong', () => {
   test('every line of a comment is a comment', () => {
     expect(lines('(comment "one\\nRUN two\\r\\nthree")', 'unix')).toEqual(['# one', '# RUN two', '# three']);

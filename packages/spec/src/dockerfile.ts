@@ -1,5 +1,5 @@
 import type { DockerfileOptions } from './docker-options.ts';
-import { dockerRun } from './docker-run.ts';
+import { dockerRun, isJsonArray } from './docker-run.ts';
 import { nameStages } from './docker-stages.ts';
 import type { Stages } from './docker-stages.ts';
 import type { CopyOp, Mount, Op, RunOp, Spec, User } from './spec.ts';
@@ -46,7 +46,7 @@ function writeStage(spec: Spec, name: string | undefined, stages: Stages, option
 function instruction(op: Op, state: StageState, stages: Stages, options: DockerfileOptions): string[] {
   switch (op.kind) {
     case 'comment':
-      return op.text.split(/\r\n|\r|\n/).map((line) => `# ${line}`);
+      return op.text.split(/\r?\n/).map((line) => `# ${line}`);
     case 'workdir':
       return [oneLine(`WORKDIR ${op.path}`)];
     case 'shell':
@@ -85,11 +85,10 @@ function copyInstruction(op: CopyOp, user: User, stages: Stages): string {
   if (user.kind === 'unix' && !(user.uid === '0' && user.gid === '0')) flags.push(`--chown=${user.uid}:${user.gid}`);
   if (op.from.kind === 'build') flags.push(`--from=${stages.nameOfSource(op)}`);
   const paths = [...op.src, op.dst];
-  const asJson = paths.some((path, i) => /\s/.test(path) || path === '' || (i === 0 && /^(\[|--)/.test(path)));
-  const list = asJson
-    ? `[${paths.map((path) => JSON.stringify(path)).join(', ')}]`
-    : // Two blanks stand where there is no source at all; Docker refuses that, as OBuilder refuses to copy nothing.
-      `${op.src.join(' ')} ${op.dst}`;
+  // Two blanks stand where there is no source at all; Docker refuses that, as OBuilder refuses to copy nothing.
+  const plain = `${op.src.join(' ')} ${op.dst}`;
+  const torn = paths.some((path) => /\s/.test(path) || path === '') || plain.startsWith('--') || isJsonArray(plain);
+  const list = torn ? `[${paths.map((path) => JSON.stringify(path)).join(', ')}]` : plain;
   return ['COPY', ...flags, list].join(' ');
 }
 
@@ -100,5 +99,5 @@ function quoteForEnv(value: string, escape: string): string {
 
 /** A line end inside an instruction would begin another one, whatever a value says: it becomes a blank. */
 function oneLine(text: string): string {
-  return text.replaceAll(/\r\n|\r|\n/g, ' ');
+  return text.replaceAll(/\r?\n/g, ' ');
 }
