@@ -208,7 +208,8 @@ describe('events', () => {
     const done = (async () => {
       for await (const event of client.events.subscribe([], { signal: abort.signal })) {
         seen.push(event);
-        if (event.kind === 'container-delete') return;
+        // A shim's events come by a way of their own: from containerd 2 on the last one can be later than the daemon's own.
+        if (['container-delete', 'task-delete'].every((kind) => seen.some((one) => one.kind === kind))) return;
       }
     })();
     await client.version();
