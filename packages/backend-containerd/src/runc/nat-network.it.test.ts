@@ -5,9 +5,10 @@ import { promisify } from 'node:util';
 
 import type { Network, SnapshotName } from '@loam/backend';
 import { startContainerd, type ContainerdServer } from '@loam/testkit';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 
 import { busyboxBase, openTestBackend, testPlatform, type TestBackend } from '../testing/test-backend.ts';
+import { namespacePrefix } from '../network-names.ts';
 import { natNetwork } from './nat-network.ts';
 
 let server: ContainerdServer;
@@ -57,7 +58,7 @@ async function run(script: string, network: Network): Promise<{ exit: unknown; o
 
 it('a step in the NAT network has an address of its own, reaches its gateway, and has its loopback', async () => {
   const script =
-    "ip -4 addr show eth0 | grep -o 'inet [0-9.]*'; ping -c 1 -W 2 10.213.0.1 >/dev/null && ping -c 1 127.0.0.1 >/dev/null && echo reached; cat /etc/resolv.conf >/dev/null && sleep 1";
+    "ip -4 addr show eth0 | grep -o 'inet [0-9.]*'; ping -c 1 -W 60 10.213.0.1 >/dev/null && ping -c 1 127.0.0.1 >/dev/null && echo reached; cat /etc/resolv.conf >/dev/null && sleep 1";
   const steps = await Promise.all([run(script, 'nat'), run(script, 'nat')]);
   for (const { exit, output } of steps) {
     expect(exit).toEqual({ kind: 'exited', code: 0 });
@@ -88,18 +89,24 @@ it('what a crash left of it is removed by the next life', async () => {
   const driverNetworks = async (): Promise<string> =>
     (await promisify(execFile)('ip', ['netns', 'list'])).stdout
       .split('\n')
-      .filter((line) => line.startsWith('loam-'))
+      .filter((line) => line.startsWith(namespacePrefix(test.agentId)))
       .join();
   const before = await driverNetworks();
-  const running = run('sleep 60', 'nat').catch(() => undefined);
-  await expect
-    .poll(() => test.backend.leftovers(), { timeout: 10_000 })
-    .toContainEqual(expect.stringContaining('network of'));
-  await expect
-    .poll(async () => (await test.client.tasks.list()).map(({ status }) => status), { timeout: 10_000 })
-    .toEqual(['running']);
+  // A life that has crashed does not see that its step ends, and removes nothing.
+  const { promise: reconciled, resolve: onReconciled } = Promise.withResolvers<void>();
+  const { tasks } = test.client;
+  const wait = tasks.wait.bind(tasks);
+  vi.spyOn(tasks, 'wait').mockImplementationOnce(async (...args) => {
+    const exit = await wait(...args);
+    await reconciled;
+    return exit;
+  });
+  const running = run('sleep 3600', 'nat').catch(() => undefined);
+  await expect.poll(() => test.backend.leftovers()).toContainEqual(expect.stringContaining('network of'));
+  await expect.poll(async () => (await test.client.tasks.list()).map(({ status }) => status)).toEqual(['running']);
   const next = await test.crash();
   expect(await next.store.reconcile()).toMatchObject({ tasks: 1, networks: 1 });
+  onReconciled();
   await running;
   expect(await driverNetworks()).toBe(before);
   expect(await test.leftovers()).toEqual([]);
