@@ -36,6 +36,14 @@ const stopTimeoutMs = 20_000;
 const pollMs = 5;
 const maxLogBytes = 10 * 1024 * 1024;
 const programs = { containerd: 'containerd', 'containerd-shim-runc-v2': 'containerd', runc: 'runc' };
+/** Kubernetes' interface, which would look at the host's networks. containerd 2 has it in parts; a name that is not there does no harm. */
+const kubernetesPlugins = [
+  'io.containerd.grpc.v1.cri',
+  'io.containerd.cri.v1.images',
+  'io.containerd.cri.v1.runtime',
+  'io.containerd.podsandbox.controller.v1.podsandbox',
+  'io.containerd.grpc.v1.sandbox-controllers',
+];
 /** Services are mostly started with a path that lacks these. */
 const searchPath = [
   process.env['PATH'] ?? '',
@@ -105,7 +113,7 @@ function configuration(directory: string, socket: string): string {
     'version = 2',
     `root = ${JSON.stringify(join(directory, 'root'))}`,
     `state = ${JSON.stringify(join(directory, 'state'))}`,
-    'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
+    `disabled_plugins = ${JSON.stringify(kubernetesPlugins)}`,
     '[grpc]',
     `address = ${JSON.stringify(socket)}`,
     '[ttrpc]',
