@@ -6,7 +6,8 @@ const rooms = {
   base: { may: [], because: 'everything stands on it' },
   spec: { may: [], because: 'it runs in the browser, the CLI and the agent: a value in, a value out' },
   contracts: { may: ['base'], because: 'both ends compile against it; it is the promise, not an implementation' },
-  context: { may: ['base'], because: 'it walks a folder and knows nothing of builds' },
+  files: { may: [], because: 'it is what a file system does, for whoever writes files' },
+  context: { may: ['base', 'files'], because: 'it walks a folder and knows nothing of builds' },
   backend: { may: ['base'], because: 'it holds the ports and their suites only' },
   engine: {
     may: ['base', 'spec', 'backend', 'context'],
@@ -19,7 +20,7 @@ const rooms = {
       'it is a server for tests: the protocol of the client, and the shell of the in-memory double as its program',
   },
   'backend-containerd': {
-    may: ['base', 'backend', 'containerd'],
+    may: ['base', 'backend', 'containerd', 'files'],
     because: 'a backend is a leaf; only the agent chooses one',
   },
   db: { may: [], because: 'rows are private; presenters in the API publish them' },
@@ -36,7 +37,18 @@ const apps = {
   },
   web: { may: ['base', 'spec', 'contracts'], because: 'it is bundled for the browser' },
   agent: {
-    may: ['base', 'spec', 'contracts', 'context', 'engine', 'backend', 'backend-containerd', 'containerd', 'daemon'],
+    may: [
+      'base',
+      'spec',
+      'contracts',
+      'files',
+      'context',
+      'engine',
+      'backend',
+      'backend-containerd',
+      'containerd',
+      'daemon',
+    ],
     because: 'a build host holds no database or queue credentials',
   },
   cli: { may: ['base', 'spec', 'contracts', 'context'], because: 'it is a thin client' },

@@ -64,6 +64,7 @@ describe('the import-direction check', () => {
     ['packages/db', 'packages/contracts', 'packages-db-imports-down'],
     ['packages/queue', 'packages/db', 'packages-queue-imports-down'],
     ['packages/logs', 'packages/db', 'packages-logs-imports-down'],
+    ['packages/files', 'packages/base', 'packages-files-imports-down'],
     ['packages/testkit', 'packages/db', 'packages-testkit-imports-down'],
     ['packages/spec', 'apps/web', 'no-app-from-a-package'],
     ['apps/api', 'packages/engine', 'apps-api-imports-down'],

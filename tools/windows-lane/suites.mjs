@@ -7,6 +7,7 @@ export const suites = [
   'packages/containerd-model/src/**/!(*.it).test.ts',
   'packages/context/src/**/!(*.it).test.ts',
   'packages/engine/src/platform/**/!(*.it).test.ts',
+  'packages/files/src/**/!(*.it).test.ts',
 ];
 
 /** Files among them that cannot run there, and why. */
@@ -18,6 +19,7 @@ export const skippedFiles = {
   'packages/backend-containerd/src/runc/host-mount.test.ts': 'Linux only',
   'packages/backend-containerd/src/runc/passwd.test.ts': 'Linux only',
   'packages/backend-containerd/src/runc/runc-spec.test.ts': 'Linux only',
+  'packages/backend-containerd/src/runc/shim-starter.test.ts': 'Linux only',
   'packages/context/src/manifest-context.test.ts':
     'its project has a symbolic link, and those of Wine are not like those of Windows',
 };

@@ -3,9 +3,9 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { LoamError } from '@loam/base';
+import { replaceFileSync } from '@loam/files';
 
 import { protectDirectory } from './protect-directory.ts';
-import { replaceFileSync } from './replace-file-sync.ts';
 import { pickWindowsSettings, type WindowsSettings } from './windows-settings.ts';
 
 /** What `enrol` writes: which farm this agent belongs to, and how it proves that. */

@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { open, rename, writeFile } from 'node:fs/promises';
+import { existsSync, mkdtempSync, mkdirSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -7,7 +6,6 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { defaultStateDirectory, readFarmConfig, readIdentity, writeFarmConfig } from './config.ts';
-import { replaceFile } from '@loam/backend-containerd';
 
 const home = mkdtempSync(join(tmpdir(), 'loam-platform-'));
 afterAll(() => rmSync(home, { recursive: true, force: true, maxRetries: 5 }));
@@ -58,41 +56,12 @@ describe('the state directory', () => {
 });
 
 describe('a file that somebody has open', () => {
-  it('cannot be replaced at that moment: this is what the retries are for', async () => {
-    const file = join(home, 'refused');
-    await writeFile(file, 'old');
-    await writeFile(`${file}.new`, 'new');
-    const held = await open(file, 'r');
-    await expect(rename(`${file}.new`, file)).rejects.toMatchObject({ code: 'EPERM' });
-    await held.close();
-  });
-
   it('is replaced when it has been closed', async () => {
-    const file = join(home, 'later');
-    await writeFile(file, 'old');
-    await writeFile(`${file}.new`, 'new');
-    const worker = await holdOpen(file, 200);
-    await replaceFile(`${file}.new`, file);
-    expect(readFileSync(file, 'utf8')).toBe('new');
-    await worker.terminate();
-  });
-
-  it('is replaced also by who must not wait otherwise', async () => {
     const state = join(home, 'held');
     mkdirSync(state);
     const worker = await holdOpen(writeFarmConfig(state, farm), 200);
     writeFarmConfig(state, { ...farm, slots: 7 });
     expect(readFarmConfig(state).slots).toBe(7);
     await worker.terminate();
-  });
-
-  it('for good is an error, and the file is as it was', async () => {
-    const file = join(home, 'for-good');
-    await writeFile(file, 'old');
-    await writeFile(`${file}.new`, 'new');
-    const held = await open(file, 'r');
-    await expect(replaceFile(`${file}.new`, file)).rejects.toMatchObject({ code: 'EPERM' });
-    await held.close();
-    expect(readFileSync(file, 'utf8')).toBe('old');
   });
 });

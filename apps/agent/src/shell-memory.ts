@@ -1,8 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 import type { ShellMemory } from '@loam/engine';
-
-import { replaceFileSync } from './replace-file-sync.ts';
+import { replaceFileSync } from '@loam/files';
 
 /** Remembers in a file which shell each base image has. One that is broken or cannot be written costs only another look. */
 export function fileShellMemory(file: string): ShellMemory {

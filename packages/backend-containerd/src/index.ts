@@ -2,7 +2,6 @@ export { lockStateDirectory, type AgentLock } from './agent-lock.ts';
 export { createContainerdBackend, type ContainerdBackend, type ContainerdBackendOptions } from './backend.ts';
 export { busyboxImageArchive, busyboxImageName, type BusyboxImageOptions } from './base-image.ts';
 export type { Credentials, RegistriesConfig, RegistryConfig } from './fetcher/registry-config.ts';
-export { replaceFile } from './replace-file.ts';
 export { assertNothingLeft, findLeftovers } from './leftovers.ts';
 export { openKoffiHcn } from './hcs/hcn/koffi-hcn.ts';
 export type { HcnApi } from './hcs/hcn/hcn-api.ts';

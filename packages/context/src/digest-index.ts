@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { isDigest, type Digest } from '@loam/base';
+import { removeFile, replaceFile } from '@loam/files';
 
 /** What identifies a content without reading it. Times in nanoseconds as decimal text: they do not fit a number. */
 export interface FileStamp {
@@ -63,22 +64,22 @@ export class DigestIndex {
     }
   }
 
-  /** Writes what changed: beside the old file first, then in its place. */
+  /** Writes what changed: beside the old file first, then in its place. Where that fails, files are hashed again. */
   save(): Promise<void> {
     this.#saving = this.#saving.then(async () => {
       if (!this.#changed || !this.#rows) return;
       this.#changed = false;
       const temporary = `${this.#file}.${process.pid}.tmp`;
-      await mkdir(dirname(this.#file), { recursive: true });
       try {
+        await mkdir(dirname(this.#file), { recursive: true });
         await writeFile(
           temporary,
           JSON.stringify({ version, root: this.#root, files: Object.fromEntries(this.#rows) }),
         );
-        await rename(temporary, this.#file);
-      } catch (error) {
-        await rm(temporary, { force: true });
-        throw error;
+        await replaceFile(temporary, this.#file);
+      } catch {
+        this.#changed = true;
+        await removeFile(temporary).catch(() => undefined);
       }
     });
     return this.#saving;

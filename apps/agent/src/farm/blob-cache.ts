@@ -5,21 +5,27 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   utimesSync,
 } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-import { replaceFile } from '@loam/backend-containerd';
 import { LoamError, type Digest } from '@loam/base';
+import { removeIfFree, replaceFile } from '@loam/files';
 
 export interface BlobCacheOptions {
   /** What all blobs together may take before those not used for longest go. 1 GiB unless told. */
   readonly maxBytes?: number;
+  /** What tests put in the place of `@loam/files`. */
+  readonly files?: FileWork;
+}
+
+interface FileWork {
+  readonly replaceFile: (from: string, to: string) => Promise<void>;
+  /** False when it cannot be removed now. */
+  readonly removeIfFree: (file: string) => boolean;
 }
 
 /** Blobs up to this size are read without the thread pool, whose trips for each would take longer than the reading. */
@@ -34,6 +40,7 @@ type Fetch = () => AsyncIterable<Uint8Array>;
 export class BlobCache {
   readonly #directory: string;
   readonly #maxBytes: number;
+  readonly #files: FileWork;
   readonly #fetching = new Map<Digest, Promise<void>>();
   /** How many read each blob, or wait for it. */
   readonly #readers = new Map<Digest, number>();
@@ -43,24 +50,23 @@ export class BlobCache {
   constructor(directory: string, options: BlobCacheOptions = {}) {
     this.#directory = directory;
     this.#maxBytes = options.maxBytes ?? 1024 * 1024 * 1024;
+    this.#files = options.files ?? { replaceFile, removeIfFree };
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(directory)) {
-      if (name.endsWith('.part')) rmSync(join(directory, name), { force: true });
+      if (name.endsWith('.part')) this.#files.removeIfFree(join(directory, name));
     }
     this.#totalBytes = this.#list().reduce((sum, blob) => sum + blob.sizeBytes, 0);
   }
 
   /** Makes sure that the blob is there. Throws `agent.context-damaged` when what came is something else. */
   async ensure(digest: Digest, fetch: Fetch): Promise<void> {
-    const path = this.#pathOf(digest);
-    const now = new Date();
-    // Reading time stamps are mostly switched off, so "used" is written down here.
-    if (touch(path, now)) return;
     let fetching = this.#fetching.get(digest);
     if (!fetching) {
+      if (touch(this.#pathOf(digest))) return;
       fetching = this.#fetch(digest, fetch).finally(() => this.#fetching.delete(digest));
       this.#fetching.set(digest, fetching);
     }
+    // Also when the file is in its place: it is not counted yet, and others have not made room for it.
     await fetching;
   }
 
@@ -99,9 +105,9 @@ export class BlobCache {
     try {
       await pipeline(fetch(), hashing, createWriteStream(part, { mode: 0o600 }));
       if (`sha256:${hash.digest('hex')}` !== digest) throw LoamError.of('agent.context-damaged', { what: digest });
-      await replaceFile(part, path);
+      await this.#files.replaceFile(part, path);
     } catch (error) {
-      await rm(part, { force: true });
+      this.#files.removeIfFree(part);
       throw error;
     }
     this.#totalBytes += sizeBytes;
@@ -113,12 +119,12 @@ export class BlobCache {
     const wanted = new Set([...this.#readers.keys()].map((digest) => this.#pathOf(digest)));
     const blobs = this.#list().toSorted((a, b) => a.usedAtMs - b.usedAtMs);
     this.#totalBytes = blobs.reduce((sum, blob) => sum + blob.sizeBytes, 0);
-    // Down to nine tenths, so that the next blob does not list them all again.
+    // Down to nine tenths, so that the next blob does not list them all again. What somebody has open stays, and counts, until
+    // the next time.
     for (const blob of blobs) {
       if (this.#totalBytes <= this.#maxBytes * 0.9) return;
       if (wanted.has(blob.path)) continue;
-      rmSync(blob.path, { force: true });
-      this.#totalBytes -= blob.sizeBytes;
+      if (this.#files.removeIfFree(blob.path)) this.#totalBytes -= blob.sizeBytes;
     }
   }
 
@@ -137,8 +143,9 @@ export class BlobCache {
   }
 }
 
-/** Marks a file as used now; false when it is not there. */
-function touch(path: string, now: Date): boolean {
+/** Marks a file as used now, since reading times are mostly switched off; false when it is not there, or of no use. */
+function touch(path: string): boolean {
+  const now = new Date();
   try {
     utimesSync(path, now, now);
     return true;

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { systemClock, type Clock, type Digest } from '@loam/base';
 import type { ContextSource } from '@loam/context';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { removeIfFree, replaceFile } from '@loam/files';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { BlobCache } from './blob-cache.ts';
 import { FarmClient } from './farm-client.ts';
@@ -123,8 +125,66 @@ test('a file whose bytes are not what was promised is refused and not kept', asy
   expect(readdirSync(home)).toHaveLength(1);
 });
 
+const fourFiles = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, Buffer.alloc(1000, name)]));
+/** How many bytes there are, and of what. */
+function kept(): { total: number; names: string } {
+  const sizes = readdirSync(home).map((name) => ({ name, size: statSync(join(home, name)).size }));
+  return {
+    total: sizes.reduce((sum, { size }) => sum + size, 0),
+    names: sizes.map(({ name, size }) => `${name}: ${size} bytes`).join('\n'),
+  };
+}
+function expectAtMost(bytes: number): void {
+  const { total, names } = kept();
+  expect(total, names).toBeLessThanOrEqual(bytes);
+}
+
 test('the blobs that were not used for longest go when there is no more room', async () => {
-  const files = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, Buffer.alloc(1000, name)]));
-  await readAll(await project(files, new BlobCache(home, { maxBytes: 2500 })));
-  expect(readdirSync(home).length).toBeLessThanOrEqual(2);
+  await readAll(await project(fourFiles, new BlobCache(home, { maxBytes: 2500 })));
+  expectAtMost(2500);
+});
+
+test('a blob that is in its place and not yet counted is waited for', async () => {
+  let count: () => void = () => undefined;
+  const isCounting = new Promise<void>((resolve) => (count = resolve));
+  const files = {
+    removeIfFree,
+    // What the file system has done, this process may hear of much later.
+    async replaceFile(from: string, to: string) {
+      renameSync(from, to);
+      await isCounting;
+    },
+  };
+  const cache = new BlobCache(home, { maxBytes: 2500, files });
+  const contents = ['a', 'b', 'c', 'd'].map((name) => Buffer.alloc(1000, name));
+  const fetched = contents.map((content) => ({
+    digest: server.add('blobs', content),
+    fetch: async function* fetch() {
+      yield content;
+    },
+  }));
+  const ahead = fetched.map(({ digest, fetch }) => cache.ensure(digest, fetch));
+  await vi.waitFor(() => expect(kept().total).toBe(4000));
+
+  let isRead = false;
+  const reading = (async () => {
+    for (const { digest, fetch } of fetched) for await (const _ of cache.read(digest, fetch));
+    isRead = true;
+  })();
+  for (let turn = 0; turn < 100; turn++) await nextTurn();
+  expect(isRead).toBe(false);
+  count();
+  await Promise.all([reading, ...ahead]);
+  expectAtMost(2500);
+});
+
+test('a blob that somebody has open fails no fetch: it counts, and goes when it can', async () => {
+  let isHeld = true;
+  const files = { replaceFile, removeIfFree: (file: string) => !isHeld && removeIfFree(file) };
+  const cache = new BlobCache(home, { maxBytes: 2500, files });
+  expect(await readAll(await project(fourFiles, cache))).toHaveLength(4);
+  expect(kept().total).toBeGreaterThan(4000);
+  isHeld = false;
+  expect(await readAll(await project({ e: Buffer.from('small') }, cache))).toHaveLength(1);
+  expectAtMost(2500);
 });

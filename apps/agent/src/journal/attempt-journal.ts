@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { LoamError } from '@loam/base';
 import type { NumberedRecord, Offer } from '@loam/contracts';
+import { removeTreeIfFree, removeTreeSync, replaceFileSync } from '@loam/files';
 
 import { encodeFrame, toWire } from './frame.ts';
 import type { JournalRecord } from './record.ts';
@@ -35,6 +36,8 @@ export class AttemptJournal {
   readonly #reserve: Reserve | undefined;
   /** Oldest first, never empty; the last one is written to. */
   #segments: Segment[];
+  /** Acknowledged ones that somebody else has open. */
+  #heldSegments: Segment[] = [];
   #lastSeq: number;
   #ackedSeq = 0;
   #state: AttemptState;
@@ -56,11 +59,11 @@ export class AttemptJournal {
   /** Starts a journal. What another attempt of that directory left is dropped. */
   static create(directory: string, offer: Offer, options: JournalOptions = {}): AttemptJournal {
     return storing(directory, () => {
-      rmSync(directory, { recursive: true, force: true });
+      removeTreeSync(directory);
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       const temporary = join(directory, `${offerFile}.new`);
       writeFileSync(temporary, JSON.stringify(offer), { mode: 0o600 });
-      renameSync(temporary, join(directory, offerFile));
+      replaceFileSync(temporary, join(directory, offerFile));
       return new AttemptJournal(directory, offer, options, { segments: [], lastSeq: 0, state: initialState });
     });
   }
@@ -143,8 +146,9 @@ export class AttemptJournal {
     while (this.#segments.length > 1 && (this.#segments[1]?.firstSeq ?? 0) <= this.#ackedSeq + 1) {
       const oldest = this.#segments.shift();
       if (this.#cursor?.segment === oldest) this.#cursor = undefined;
-      oldest?.delete();
+      if (oldest) this.#heldSegments.push(oldest);
     }
+    if (this.#heldSegments.length > 0) this.#heldSegments = this.#heldSegments.filter((held) => !held.deleteIfFree());
   }
 
   /** The API has records that this journal lost with the power: the next one gets the number after them. */
@@ -161,10 +165,10 @@ export class AttemptJournal {
     for (const segment of this.#segments) segment.close();
   }
 
-  /** Closes and deletes it all. */
-  remove(): void {
+  /** Closes and deletes it all. False when somebody has a file of it open: then it can be tried again. */
+  remove(): boolean {
     this.close();
-    rmSync(this.directory, { recursive: true, force: true });
+    return removeTreeIfFree(this.directory);
   }
 
   #write(record: JournalRecord): number {
@@ -183,7 +187,8 @@ export class AttemptJournal {
     try {
       segment.append(encodeFrame({ kind: 'state', seq: this.#lastSeq, state: this.#state }));
     } catch (error) {
-      segment.delete();
+      // The next one has the same name.
+      segment.deleteIfFree();
       throw error;
     }
     this.#segments.push(segment);

@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { LoamError } from '@loam/base';
 import type { Offer } from '@loam/contracts';
+import { removeTreeIfFree } from '@loam/files';
 
 import { AttemptJournal, type JournalOptions } from './attempt-journal.ts';
 import { Reserve } from './reserve.ts';
@@ -13,6 +14,8 @@ export class Journals {
   readonly #options: JournalOptions;
   readonly #reserve: Reserve;
   readonly #byAttempt = new Map<string, AttemptJournal>();
+  /** Removed ones that somebody had open. Until they go they are of no harm: the API says that nobody waits for them. */
+  readonly #held = new Set<AttemptJournal>();
 
   /** Opens those that an earlier process left. */
   constructor(directory: string, options: Omit<JournalOptions, 'reserve'> = {}) {
@@ -27,7 +30,7 @@ export class Journals {
       const journal = AttemptJournal.open(path, this.#options);
       // Without its offer an attempt was never accepted, so nobody waits for it.
       if (journal) this.#byAttempt.set(journal.attemptId, journal);
-      else rmSync(path, { recursive: true, force: true });
+      else removeTreeIfFree(path);
     }
   }
 
@@ -44,12 +47,16 @@ export class Journals {
     this.#reserve.fill();
     const journal = AttemptJournal.create(join(this.#directory, offer.attemptId), offer, this.#options);
     this.#byAttempt.set(offer.attemptId, journal);
+    // Their directory has another journal now.
+    for (const held of this.#held) if (held.attemptId === offer.attemptId) this.#held.delete(held);
     return journal;
   }
 
+  /** What of it somebody has open goes when the next one is removed. */
   remove(journal: AttemptJournal): void {
     if (this.#byAttempt.get(journal.attemptId) === journal) this.#byAttempt.delete(journal.attemptId);
-    journal.remove();
+    this.#held.add(journal);
+    for (const held of this.#held) if (held.remove()) this.#held.delete(held);
   }
 
   close(): void {

@@ -1,4 +1,6 @@
-import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
+
+import { removeFileSync, removeIfFree } from '@loam/files';
 
 const reserveBytes = 256 * 1024;
 
@@ -16,7 +18,7 @@ export class Reserve {
       if (statSync(this.#file, { throwIfNoEntry: false })?.size === reserveBytes) return;
       writeFileSync(this.#file, Buffer.alloc(reserveBytes), { mode: 0o600 });
     } catch (error) {
-      rmSync(this.#file, { force: true });
+      removeIfFree(this.#file);
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
     }
   }
@@ -24,7 +26,7 @@ export class Reserve {
   /** Gives the room back to the file system; false when there is none kept. */
   spend(): boolean {
     if (!statSync(this.#file, { throwIfNoEntry: false })) return false;
-    rmSync(this.#file, { force: true });
+    removeFileSync(this.#file);
     return true;
   }
 }

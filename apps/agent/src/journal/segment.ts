@@ -1,5 +1,7 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+
+import { removeFileSync, removeIfFree } from '@loam/files';
 
 import { decodeFrame, frameSize, type Frame } from './frame.ts';
 
@@ -11,6 +13,7 @@ export class Segment {
   readonly path: string;
   #fd: number;
   #sizeBytes: number;
+  #isOpen = true;
 
   private constructor(firstSeq: number, path: string, fd: number, sizeBytes: number) {
     this.firstSeq = firstSeq;
@@ -80,12 +83,20 @@ export class Segment {
   }
 
   close(): void {
-    closeSync(this.#fd);
+    if (this.#isOpen) closeSync(this.#fd);
+    this.#isOpen = false;
   }
 
+  /** What must not be found by the next process. */
   delete(): void {
     this.close();
-    unlinkSync(this.path);
+    removeFileSync(this.path);
+  }
+
+  /** Closes and deletes what does no harm where it is. False when somebody has it open: then it can be tried again. */
+  deleteIfFree(): boolean {
+    this.close();
+    return removeIfFree(this.path);
   }
 
   #read(position: number, length: number): Buffer {

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { StepId } from '@loam/base';
 import type { LogSpool } from '@loam/engine';
+import { removeIfFree } from '@loam/files';
 
 import { LogFile } from './log-file.ts';
 
@@ -27,17 +28,22 @@ export function fileLogSpool(directory: string, options: FileLogSpoolOptions = {
     total = logs.reduce((sum, log) => sum + log.sizeBytes, 0);
     for (const log of logs) {
       if (total <= maxBytes) break;
-      rmSync(log.path, { force: true });
-      total -= log.sizeBytes;
+      // One that somebody has open stays, and counts, until the next time.
+      if (removeIfFree(log.path)) total -= log.sizeBytes;
     }
   }
 
   return {
     create(stepId) {
       const path = pathOf(stepId);
-      rmSync(path, { force: true });
       let file: LogFile | undefined;
       let failure: unknown;
+      try {
+        // Where somebody has the old one open, it is at least emptied.
+        if (!removeIfFree(path)) file = new LogFile(path, 'w+');
+      } catch (error) {
+        failure = error;
+      }
       return {
         append(stream, bytes) {
           try {

@@ -1,10 +1,10 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { LoamError } from '@loam/base';
+import { removeFile, replaceFile } from '@loam/files';
 
 import { undoEach, type NetworkProvider, type RunNetwork } from '../networks.ts';
-import { replaceFile } from '../replace-file.ts';
 import { CniFailure, type Attachment, type CniResult, type Conflist } from './conflist.ts';
 
 /** Makes the namespaces that plugins connect. */
@@ -70,8 +70,8 @@ export class CniNetworks implements NetworkProvider {
     } catch (error) {
       throw explained(error);
     }
-    await rm(join(directory, runId), { force: true });
-    await rm(join(directory, `${runId}.new`), { force: true });
+    await removeFile(join(directory, runId));
+    await removeFile(join(directory, `${runId}.new`));
   }
 
   #attachment(runId: string): Attachment {

@@ -1,5 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+
+import { removeFile } from '@loam/files';
 
 const chunkBytes = 1 << 20;
 
@@ -79,7 +81,7 @@ export class OutputSpool {
         this.#stream.destroy();
       });
     }
-    await rm(this.#path, { force: true });
+    await removeFile(this.#path);
   }
 
   /** False when there will be nothing more. */

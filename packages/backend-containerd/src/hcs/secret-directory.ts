@@ -1,7 +1,8 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Mount, SecretFile } from '@loam/backend';
+import { removeTree } from '@loam/files';
 
 import { privateDirectoryArguments, secretFileArguments } from './access-control.ts';
 import type { HostCommand } from './host-command.ts';
@@ -38,12 +39,12 @@ export class SecretDirectory {
   }
 
   async remove(runId: string): Promise<void> {
-    await rm(join(this.#directory, runId), { recursive: true, force: true, maxRetries: 5 });
+    await removeTree(join(this.#directory, runId));
   }
 
   async removeAll(): Promise<void> {
     this.#made = undefined;
-    await rm(this.#directory, { recursive: true, force: true, maxRetries: 5 });
+    await removeTree(this.#directory);
   }
 
   /** The runs that have secrets now. */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { CacheInfo, CacheMount, CacheRequest, Owner } from '@loam/backend';
 import { cancelled, LoamError, type Clock } from '@loam/base';
+import { removeTree, replaceFile } from '@loam/files';
 
-import { replaceFile } from '../replace-file.ts';
 import { directorySize } from './directory-size.ts';
 
 export interface CachesOptions {
@@ -82,13 +82,13 @@ export class Caches {
     await this.#serialised(async () => {
       if (inUse(state)) throw LoamError.of('backend.cache-in-use', { id });
       const doomed = join(this.#options.directory, `removed-${hash(id)}`);
-      await rm(doomed, { recursive: true, force: true });
+      await removeTree(doomed);
       try {
         await replaceFile(state.directory, doomed);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       }
-      await rm(doomed, { recursive: true, force: true });
+      await removeTree(doomed);
     });
   }
 
@@ -135,7 +135,7 @@ export class Caches {
     } catch {
       // Made under another name first, so that a crash cannot leave one with the wrong owner.
       const fresh = `${directory}.new`;
-      await rm(fresh, { recursive: true, force: true });
+      await removeTree(fresh);
       await this.#options.makeDirectory(fresh, owner, mode);
       await replaceFile(fresh, directory);
     }

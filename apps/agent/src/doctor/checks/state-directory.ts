@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+
+import { removeFile } from '@loam/files';
 
 import { protectionArguments } from '../../protect-directory.ts';
 import { defineCheck, ok, problem, skipped, unknown, warning, type Verdict } from '../check.ts';
@@ -41,7 +43,7 @@ async function gather(host: DoctorHost): Promise<StateFacts> {
     () => undefined,
     (error: NodeJS.ErrnoException) => error.code ?? error.message,
   );
-  await rm(probe, { force: true });
+  await removeFile(probe);
   const files: { name: string; mode: number }[] = [];
   for (const name of privateFiles) {
     const found = await stat(join(directory, name)).catch(() => undefined);

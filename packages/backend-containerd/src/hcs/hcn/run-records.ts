@@ -1,7 +1,7 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { replaceFile } from '../../replace-file.ts';
+import { removeFile, replaceFile } from '@loam/files';
 
 /** What a run has in the service. */
 export interface RunRecord {
@@ -36,8 +36,8 @@ export class RunRecords {
   }
 
   async remove(runId: string): Promise<void> {
-    await rm(join(this.#directory, runId), { force: true });
-    await rm(join(this.#directory, `${runId}.new`), { force: true });
+    await removeFile(join(this.#directory, runId));
+    await removeFile(join(this.#directory, `${runId}.new`));
   }
 
   async list(): Promise<string[]> {

@@ -1,0 +1,2 @@
+export { removeFile, removeFileSync, removeIfFree, removeTree, removeTreeIfFree, removeTreeSync } from './remove.ts';
+export { replaceFile, replaceFileSync } from './replace-file.ts';
