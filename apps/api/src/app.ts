@@ -29,6 +29,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     genReqId: () => `req_${randomUUID()}`,
     bodyLimit: 8 * 1024 * 1024,
     forceCloseConnections: true,
+    trustProxy: [...options.config.trustedProxies],
     routerOptions: { maxParamLength: 200 },
   } as never).withTypeProvider<TypeBoxTypeProvider>() as unknown as App;
   app.setValidatorCompiler(TypeBoxValidatorCompiler as never);

@@ -17,8 +17,8 @@ const redact = [
   '*.body',
 ];
 
-/** Logs to standard error: JSON for machines, short lines when a person looks on. */
-export function createLog(level: string): Logger {
+/** Logs to standard error: JSON for machines, short lines when a person looks on. Its level is `info` until set. */
+export function createLog(): Logger {
   const serializers = {
     req: (request: { method?: string; url?: string; id?: string }) => ({
       method: request.method,
@@ -26,7 +26,7 @@ export function createLog(level: string): Logger {
       path: request.url?.split('?', 1)[0],
     }),
   };
-  const options = { level, serializers, redact, base: null };
+  const options = { serializers, redact, base: null };
   return process.stderr.isTTY ? pino(options, terminal) : pino(options, pino.destination({ fd: 2, sync: true }));
 }
 

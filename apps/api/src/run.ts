@@ -7,11 +7,11 @@ import { readConfig, settings, type Environment } from './config.ts';
 import { createLog } from './log.ts';
 import { startApi, type RunningApi } from './start.ts';
 
-/** A process that does not end by itself within this time is ended. */
-const stopMsMax = 12_000;
+/** A process that does not end by itself within this time is ended. Its parts take less, or its database would be left running. */
+const stopMsMax = 25_000;
 
 /** `--data-dir` style flags: the settings in small letters, without their prefix. `--listen`, `--data`, `--database-url` … */
-function readEnvironment(): Environment & { LOAM_LOG_LEVEL?: string } {
+function readEnvironment(): Environment {
   const names = Object.keys(settings) as (keyof typeof settings)[];
   const flagOf = (name: string): string => name.slice('LOAM_'.length).toLowerCase().replaceAll('_', '-');
   const options = Object.fromEntries(names.map((name) => [flagOf(name), { type: 'string' as const }]));
@@ -29,7 +29,7 @@ function readEnvironment(): Environment & { LOAM_LOG_LEVEL?: string } {
 }
 
 const environment = readEnvironment();
-const log = createLog(environment.LOAM_LOG_LEVEL ?? 'info');
+const log = createLog();
 let running: RunningApi | undefined;
 let isStopping = false;
 
@@ -57,6 +57,7 @@ try {
     webDirectory: fileURLToPath(new URL('../../web/dist', import.meta.url)),
     packagesDirectory: fileURLToPath(new URL('../../../dist/agent', import.meta.url)),
   });
+  log.level = config.logLevel;
   running = await startApi(config, { log, isStarter: environment.LOAM_STARTER === '1' });
   const { url, loginUrl, firstToken, starterToken } = running;
   log.info({ url }, 'the API listens');

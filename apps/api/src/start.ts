@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net';
 
-import { systemClock } from '@loam/base';
+import { LoamError, systemClock } from '@loam/base';
 import { giveMemoryBackWhenIdle } from '@loam/daemon';
-import { migrate } from '@loam/db';
+import { isUnavailable, migrate } from '@loam/db';
 import type { FastifyBaseLogger } from 'fastify';
 
 import { buildApp } from './app.ts';
@@ -45,7 +45,9 @@ export async function startApi(
     }
     // A bad one must not come to light with the first host.
     await readPublicCa(config.publicCaFile);
-    await migrate(databaseUrl);
+    await migrate(databaseUrl).catch((error: unknown) => {
+      throw translate(error);
+    });
     const services = await openServices({
       databaseUrl,
       queueUrl: config.queueUrl ?? databaseUrl,
@@ -75,6 +77,15 @@ export async function startApi(
     await close();
     throw error;
   }
+}
+
+/** Where there is no database, or it does not let us in, the settings are wrong or it has not started yet. */
+function translate(error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message?: string };
+  // Class 28: who we are is not accepted. 3D000: there is no such database.
+  const isRefused = typeof code === 'string' && /^(?:28...|3D000)$/.test(code);
+  if (!isRefused && !isUnavailable(error)) return error;
+  return LoamError.of('api.database-unusable', { reason: String(message) }, { cause: error });
 }
 
 function listeningUrl(port: number, host: string): string {

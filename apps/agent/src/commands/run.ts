@@ -4,7 +4,7 @@ import { pino } from 'pino';
 
 import { readFarmConfig } from '../config.ts';
 import { startDaemon } from '../daemon.ts';
-import type { Log } from '../log.ts';
+import { readLogLevel, type Log } from '../log.ts';
 import { parseDuration, parseSlots } from '../quantities.ts';
 import { hostOptions, type CommonOptions } from './options.ts';
 
@@ -25,7 +25,7 @@ export interface Lifecycle {
 
 /** `loam-agent run`: the daemon, until SIGTERM or SIGINT. */
 export function run(options: RunOptions): Promise<number> {
-  return serve(options, pino({ level: process.env['LOAM_LOG_LEVEL'] ?? 'info' }), { stop: stopSignal() });
+  return serve(options, pino({ level: readLogLevel(process.env['LOAM_LOG_LEVEL']) }), { stop: stopSignal() });
 }
 
 /** The daemon from its start to its end. Gives the exit code. */

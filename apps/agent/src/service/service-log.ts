@@ -2,7 +2,7 @@ import { join } from 'node:path';
 
 import { pino } from 'pino';
 
-import type { Log } from '../log.ts';
+import { readLogLevel, type Log } from '../log.ts';
 import { RotatingFile } from './rotating-file.ts';
 
 const maxBytes = 10 * 1024 * 1024;
@@ -30,7 +30,7 @@ export function fileLog(stateDirectory: string, secrets: readonly string[]): { l
 export function cleanLog(secrets: readonly string[], write: (line: string) => void): Log {
   const clean = withoutSecrets(secrets);
   return pino(
-    { level: process.env['LOAM_LOG_LEVEL'] ?? 'info', redact: { paths: redacted, censor: hidden } },
+    { level: readLogLevel(process.env['LOAM_LOG_LEVEL']), redact: { paths: redacted, censor: hidden } },
     { write: (line: string) => write(clean(line)) },
   );
 }

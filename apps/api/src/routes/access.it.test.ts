@@ -46,6 +46,38 @@ describe('who may come in', () => {
     expect((await farm.app.inject({ url: '/api/v1/me', headers: { cookie } })).statusCode).toBe(401);
   });
 
+  test('behind a proxy with TLS the session is for HTTPS alone, whichever way it was opened', async () => {
+    const direct = await host.farm({ publicUrl: 'https://farm.example' });
+    const cookieFor = async (headers: Record<string, string>): Promise<string> => {
+      const { code } = await direct.services.access.createLoginCode('owner');
+      const link = await direct.app.inject({ url: `/login?code=${code}`, headers });
+      const payload = { token: direct.token };
+      const form = await direct.app.inject({ method: 'POST', url: '/api/v1/session', headers, payload });
+      const isSecure = [link, form].map(({ headers: given }) => String(given['set-cookie']).endsWith('; Secure'));
+      expect(isSecure[0]).toBe(isSecure[1]);
+      return isSecure[0] ? 'secure' : 'open';
+    };
+    expect(await cookieFor({ host: 'farm.example' })).toBe('secure');
+    expect(await cookieFor({ host: 'other.example', 'x-forwarded-proto': 'https' })).toBe('secure');
+    expect(await cookieFor({ host: '127.0.0.1:7700' })).toBe('open');
+  });
+
+  test('tries are counted for whom a trusted proxy asks, and for the proxy that is not trusted', async () => {
+    const triesLeft = async (farmOf: TestFarm, client: string): Promise<number> => {
+      const headers = { 'x-forwarded-for': client };
+      const answer = await farmOf.app.inject({ url: '/login?code=loamlog_x', headers, remoteAddress: '10.9.0.1' });
+      return Number(answer.headers['x-ratelimit-remaining']);
+    };
+    const trusting = await host.farm({ trustedProxies: ['10.9.0.0/16'] });
+    const first = await triesLeft(trusting, '192.0.2.1');
+    expect(first).toBeGreaterThan(1);
+    expect(await triesLeft(trusting, '192.0.2.1')).toBe(first - 1);
+    expect(await triesLeft(trusting, '192.0.2.2')).toBe(first);
+    const wary = await host.farm();
+    await triesLeft(wary, '192.0.2.1');
+    expect(await triesLeft(wary, '192.0.2.2')).toBe(first - 1);
+  });
+
   test("a websocket with a cookie opens from our own pages alone; an agent's credential opens no user's door", async () => {
     const { cookie } = await farm.services.access.logIn(farm.token);
     const url = await farm.listen();

@@ -19,7 +19,7 @@ export type App = FastifyInstance<
 
 export interface RouteContext {
   readonly services: Services;
-  readonly config: Pick<Config, 'publicUrl' | 'publicCaFile' | 'webDirectory' | 'packagesDirectory'>;
+  readonly config: Pick<Config, 'publicUrl' | 'trustedProxies' | 'publicCaFile' | 'webDirectory' | 'packagesDirectory'>;
 }
 
 export const IdParams = Type.Object({ id: Type.String({ maxLength: 100 }) });

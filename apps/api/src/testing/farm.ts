@@ -29,6 +29,7 @@ export interface FarmOptions {
   readonly webDirectory?: string;
   readonly packagesDirectory?: string;
   readonly publicUrl?: string;
+  readonly trustedProxies?: readonly string[];
   readonly publicCaFile?: string;
   readonly blobBytesMax?: number;
   /** The database unless told. */
@@ -115,6 +116,7 @@ async function openFarm(premises: Premises, options: FarmOptions, farms: TestFar
     });
     const config = {
       publicUrl: options.publicUrl ?? null,
+      trustedProxies: options.trustedProxies ?? [],
       publicCaFile: options.publicCaFile ?? null,
       webDirectory: options.webDirectory ?? join(dataDirectory, 'no-web'),
       packagesDirectory: options.packagesDirectory ?? join(dataDirectory, 'no-packages'),

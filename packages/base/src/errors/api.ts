@@ -211,6 +211,11 @@ export const apiErrors = defineErrors({
     message: 'The database does not answer just now.',
     remedy: 'Try again in some seconds. Running builds go on meanwhile and lose nothing.',
   },
+  'api.database-unusable': {
+    status: 500,
+    message: 'The database cannot be used: {reason}.',
+    remedy: 'Check LOAM_DATABASE_URL, and that the server runs, lets this user in and can be reached from here.',
+  },
   'api.bad-live-request': {
     status: 400,
     message: 'This is not something that can be watched.',

@@ -16,6 +16,11 @@ export function farmOrigin(request: FastifyRequest, config: Pick<RouteContext['c
   return url.origin;
 }
 
+/** Whether a browser came over TLS, which a proxy in front of us ends. */
+export function isOverTls(request: FastifyRequest, config: Pick<RouteContext['config'], 'publicUrl'>): boolean {
+  return originOf(request).startsWith('https:') || config.publicUrl === `https://${request.headers.host}`;
+}
+
 /** Behind a proxy with TLS the page knows better than we do which scheme it was. */
 function originOf(request: FastifyRequest): string {
   const { origin, host = '' } = request.headers;

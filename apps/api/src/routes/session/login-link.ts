@@ -28,7 +28,7 @@ export const createLoginLink: Route = (app, { services }) => {
  * Where a login link leads. It answers with a page that goes on by itself, not with a redirect: a strict cookie is not
  * sent on a redirect that a link on another site began.
  */
-export const followLoginLink: Route = (app, { services }) => {
+export const followLoginLink: Route = (app, { services, config }) => {
   app.get(
     '/login',
     {
@@ -40,7 +40,7 @@ export const followLoginLink: Route = (app, { services }) => {
       void reply.type('text/html; charset=utf-8').header('cache-control', 'no-store');
       try {
         const { cookie, maxAgeMs } = await services.access.logInByCode(request.query.code);
-        setCookie(request, reply, cookie, maxAgeMs);
+        setCookie(request, reply, config, { value: cookie, maxAgeMs });
         return reply.send(page({ title: 'Logged in', text: 'Going on to Loam …', goTo: '/' }));
       } catch (error) {
         if (!isLoamError(error, 'api.bad-login-code')) throw error;
