@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process';
 import { workspaceEnv } from './node.mjs';
 import { root } from './paths.mjs';
 
-/** Runs a command in the root with the terminal passed through; gives its exit code (1 when a signal ended it). */
-export function run(command, args, { env, quiet = false } = {}) {
+/** Runs a command, in the root unless told, with the terminal passed through; gives its exit code (1 when a signal ended it). */
+export function run(command, args, { env, quiet = false, cwd = root } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      cwd: root,
+      cwd,
       env: workspaceEnv(env),
       stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit',
     });
