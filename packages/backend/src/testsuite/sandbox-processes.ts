@@ -26,13 +26,20 @@ export function processTests(open: () => Promise<SandboxHarness>): void {
 
   it('standard output and error stay apart, and merged they keep their order', async () => {
     const harness = await open();
-    const script = ['one', 'two', 'three', 'four'].map(
-      (word, index) => `echo ${word}${index % 2 ? ' >&2' : ''}; sleep 0.05`,
-    );
-    const ran = await run(harness, script.join('; '));
-    expect(ran.stdout).toBe('one\nthree\n');
-    expect(ran.stderr).toBe('two\nfour\n');
-    expect(ran.merged).toBe('one\ntwo\nthree\nfour\n');
+    for (const [first, second] of [
+      ['echo out', 'echo err >&2'],
+      ['echo err >&2', 'echo out'],
+    ]) {
+      // The second comes when the first has been heard.
+      const heard = Promise.withResolvers<void>();
+      const stdin = async function* (): AsyncIterable<Uint8Array> {
+        await heard.promise;
+        yield new Uint8Array();
+      };
+      const ran = await run(harness, `${first}; cat; ${second}`, { stdin: stdin(), onText: () => heard.resolve() });
+      expect([ran.stdout, ran.stderr]).toEqual(['out\n', 'err\n']);
+      expect(ran.merged).toBe(first === 'echo out' ? 'out\nerr\n' : 'err\nout\n');
+    }
   });
 
   it('10 MB of output arrive whole', async () => {

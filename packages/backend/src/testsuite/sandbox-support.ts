@@ -30,7 +30,7 @@ export interface Ran {
 
 export interface RunSetup extends Partial<Omit<RunRequest, 'working'>> {
   readonly working?: WorkingSnapshot;
-  readonly stdin?: string;
+  readonly stdin?: string | AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal;
   readonly onText?: (text: string) => void;
 }
@@ -97,7 +97,7 @@ export async function run(harness: SandboxHarness, script: string, setup: RunSet
         parts.push({ stream, bytes });
         onText?.(text());
       },
-      ...(stdin === undefined ? {} : { stdin: once(stdin) }),
+      ...(stdin === undefined ? {} : { stdin: typeof stdin === 'string' ? once(stdin) : stdin }),
     },
     signal ?? new AbortController().signal,
   );
