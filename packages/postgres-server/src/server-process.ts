@@ -1,8 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, open, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -125,14 +126,28 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/**
+ * No system gives these out by itself, Linux those from 32768 on and others from 49152: who has found one free may take it later,
+ * and come back to it, without anybody's connection having it meanwhile.
+ */
+const portMin = 10_240;
+const portMax = 32_767;
+
 /** A port of the loopback that nobody listens on: the wanted one, or rejects; any, when none is wanted. */
-export async function freePort(wanted = 0): Promise<number> {
-  const server = createServer().listen(wanted, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+export async function freePort(wanted?: number): Promise<number> {
+  for (;;) {
+    const port = wanted ?? randomInt(portMin, portMax + 1);
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      if (wanted !== undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+      continue;
+    }
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /**

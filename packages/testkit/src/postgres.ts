@@ -1,14 +1,21 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { findBinaries, makeDataDirectory, serverAccount, spawnServer, type ServerProcess } from '@loam/postgres-server';
+import {
+  findBinaries,
+  freePort,
+  makeDataDirectory,
+  serverAccount,
+  spawnServer,
+  type ServerProcess,
+} from '@loam/postgres-server';
 import postgres from 'postgres';
 
-import { claimDirectory, freePort, isAlive, kill, readPid } from './leftovers.ts';
+import { claimDirectory, isAlive, kill, readPid } from './leftovers.ts';
 
 const user = 'postgres';
 const password = 'loam-test';
-const startMsMax = 60_000;
+const startMsMax = 120_000;
 const settings = { fsync: 'off', full_page_writes: 'off', shared_buffers: '32MB', max_connections: '200' };
 
 /** A database made for one test. */

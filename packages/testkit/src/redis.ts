@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 
-import { claimDirectory, freePort } from './leftovers.ts';
+import { freePort } from '@loam/postgres-server';
 
-const startTimeoutMs = 20_000;
+import { claimDirectory } from './leftovers.ts';
+
+const startTimeoutMs = 120_000;
 
 /** A Redis of this test process alone, on a random port of the loopback. */
 export interface RedisServer {

@@ -7,10 +7,10 @@ import { createServer, request, type IncomingMessage, type Server, type ServerRe
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { freePort } from './leftovers.ts';
+import { freePort } from '@loam/postgres-server';
 
 const program = '/usr/bin/docker-registry';
-const startTimeoutMs = 20_000;
+const startTimeoutMs = 120_000;
 
 /** What a registry's visitor asked for. */
 export interface RegistryRequest {
