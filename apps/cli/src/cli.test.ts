@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
@@ -53,6 +56,17 @@ describe('loam spec', () => {
       2 errors, 0 warnings
       "
     `);
+  });
+
+  test.for([
+    ['a bad spec', '((from x) (rn))', 1],
+    ['a good spec with advice', '((from x))', 0],
+  ] as const)('check of %s keeps its exit code when nobody reads what it says', async ([, spec, wanted]) => {
+    const main = fileURLToPath(new URL('main.ts', import.meta.url));
+    const child = spawn(process.execPath, [main, 'spec', 'check', file('s', spec)], { stdio: ['ignore', 'pipe', 2] });
+    child.stdout?.destroy();
+    const [code] = (await once(child, 'exit')) as [number | null];
+    expect(code).toBe(wanted);
   });
 
   test('check gives its findings as JSON', async () => {

@@ -15,6 +15,8 @@ export interface Io {
   readStdin(): Promise<Uint8Array>;
   /** Calls back on Ctrl-C (and SIGTERM) instead of ending; the returned function restores the default. */
   onInterrupt(callback: () => void): () => void;
+  /** What the process ends with when the reader of standard output goes away; 0 until it is set. */
+  setExitCodeWithoutReader(code: number): void;
   /** Ends the process now, for a second Ctrl-C. */
   exit(code: number): void;
 }
@@ -23,7 +25,10 @@ export interface Io {
  * The process's own. A reader that goes away (`loam logs … | head`) ends the program quietly.
  */
 export function systemIo(): Io {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  let exitCodeWithoutReader = 0;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === 'EPIPE' ? exitCodeWithoutReader : 1),
+  );
   return {
     env: process.env,
     cwd: process.cwd(),
@@ -40,6 +45,9 @@ export function systemIo(): Io {
         process.off('SIGINT', callback);
         process.off('SIGTERM', callback);
       };
+    },
+    setExitCodeWithoutReader(code) {
+      exitCodeWithoutReader = code;
     },
     exit: (code) => process.exit(code),
   };

@@ -27,6 +27,7 @@ export async function runCaptured(
     },
     readStdin: async () => Buffer.from(options.stdin ?? ''),
     onInterrupt: () => () => undefined,
+    setExitCodeWithoutReader: () => undefined,
     exit: () => undefined,
   };
   const code = await runCli(argv, io);

@@ -12,7 +12,6 @@ import {
   printSpec,
   printSpecMachine,
   toDockerfile,
-  type Diagnostic,
 } from '@loam/spec';
 
 import { formatDiagnostics, readSpecText, requireSpec, type SpecText } from '../build/spec-file.ts';
@@ -53,18 +52,22 @@ export const specCommand: CommandFactory = (cli) => {
 };
 
 async function check(cli: CliContext, files: readonly string[], json: boolean): Promise<void> {
-  const found: { file: string; diagnostics: readonly Diagnostic[] }[] = [];
-  for (const file of files) {
-    const source = await readSpecText(cli, file);
-    const { diagnostics } = checkSpec(source.text);
-    found.push({ file: source.name, diagnostics });
-    if (!json) await cli.io.out(formatDiagnostics(cli, source, diagnostics));
-  }
+  const sources: SpecText[] = [];
+  for (const file of files) sources.push(await readSpecText(cli, file));
+  const found = sources.map((source) => ({ file: source.name, diagnostics: checkSpec(source.text).diagnostics }));
   const all = found.flatMap((item) => item.diagnostics);
   const errors = all.filter((item) => item.severity === 'error').length;
-  if (json) await cli.json({ ok: errors === 0, files: found });
-  else if (all.length > 0) await cli.line(count(errors, all.length - errors));
-  if (errors > 0) cli.exitCode = exitCodes.failure;
+  cli.exitCode = errors > 0 ? exitCodes.failure : exitCodes.success;
+  // `loam spec check FILE | head -1` fails as well, although nobody reads to the end.
+  cli.io.setExitCodeWithoutReader(cli.exitCode);
+  if (json) {
+    await cli.json({ ok: errors === 0, files: found });
+    return;
+  }
+  for (const [i, source] of sources.entries()) {
+    await cli.io.out(formatDiagnostics(cli, source, found[i]?.diagnostics ?? []));
+  }
+  if (all.length > 0) await cli.line(count(errors, all.length - errors));
 }
 
 function count(errors: number, warnings: number): string {
