@@ -29,6 +29,8 @@ export function systemIo(): Io {
   process.stdout.on('error', (error: NodeJS.ErrnoException) =>
     process.exit(error.code === 'EPIPE' ? exitCodeWithoutReader : 1),
   );
+  // With nobody to read messages the work goes on: `loam spec dockerfile FILE 2>&1 >Dockerfile | head -1`.
+  process.stderr.on('error', () => undefined);
   return {
     env: process.env,
     cwd: process.cwd(),
