@@ -186,15 +186,22 @@ describe('a step on the model', () => {
   it('§11.2 #23, vectors (10) kill: is cancelled politely first, then for good, and nothing runs afterwards', async () => {
     const base = await baseImage();
     const heard: string[] = [];
+    const started = Promise.withResolvers<void>();
     program = ({ signal, onConsoleEvent }) => {
       onConsoleEvent((event) => void heard.push(event));
+      started.resolve();
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve(1)));
     };
+    const clock = new TestClock();
+    const common = { client, agentId, stateDirectory: join(directory, 'state'), clock, randomUUID, driver };
+    backend = await createContainerdBackend({ ...common, killGraceMs: 20 });
     const controller = new AbortController();
     const running = run(base, { network: 'nat' }, controller.signal);
     const ended = expect(running).rejects.toMatchObject({ code: 'general.cancelled' });
-    await expect.poll(() => model.faults.calls.includes('Tasks.Start')).toBe(true);
+    await started.promise;
     controller.abort();
+    await expect.poll(() => heard).toHaveLength(1);
+    await clock.advance(20);
     await ended;
     expect(heard).toHaveLength(1);
     expect(model.faults.calls.filter((call) => call === 'Tasks.Kill')).toHaveLength(2);
