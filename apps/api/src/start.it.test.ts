@@ -110,7 +110,7 @@ test('a database that is not there, or does not let us in, is told as such and w
   } finally {
     await server.stop();
   }
-}, 60_000);
+});
 
 test('a setting that is wrong is told by its name', async () => {
   const { code, output } = await startInVain({ LOAM_LOG_LEVEL: 'loud' });

@@ -10,7 +10,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { systemClock, type Clock, type Digest } from '@loam/base';
 import type { ContextSource } from '@loam/context';
 import { removeIfFree, replaceFile } from '@loam/files';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { BlobCache } from './blob-cache.ts';
 import { FarmClient } from './farm-client.ts';
@@ -164,7 +164,7 @@ test('a blob that is in its place and not yet counted is waited for', async () =
     },
   }));
   const ahead = fetched.map(({ digest, fetch }) => cache.ensure(digest, fetch));
-  await vi.waitFor(() => expect(kept().total).toBe(4000));
+  await expect.poll(() => kept().total).toBe(4000);
 
   let isRead = false;
   const reading = (async () => {
