@@ -69,9 +69,9 @@ async function printedBy(script: string): Promise<string> {
 }
 
 test('the link goes through the proxy that the environment names, but to hosts that it leaves out', async () => {
-  expect(await printedBy(linkTo('https://farm.invalid'))).toMatch(/^doctor\n1000/);
+  expect(await printedBy(linkTo('https://farm.invalid'))).toMatch(/^doctor\n/);
   expect(asked).toEqual(['farm.invalid:443']);
-  expect(await printedBy(linkTo(`https://127.0.0.1:${portOf(farm)}`))).toMatch(/^doctor\n1000/);
+  expect(await printedBy(linkTo(`https://127.0.0.1:${portOf(farm)}`))).toMatch(/^doctor\n/);
   expect(asked).toEqual(['farm.invalid:443']);
 });
 
