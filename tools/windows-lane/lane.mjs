@@ -89,8 +89,7 @@ async function inParallel(items, work) {
       results.push(result);
       const outcome = result.failures.length > 0 ? 'FAILED' : 'ok    ';
       const skipped = result.skipped > 0 ? `, ${result.skipped} skipped` : '';
-      const hung =
-        result.hungBehind === undefined ? '' : `; hung at first behind "${result.hungBehind}", and was run again`;
+      const hung = result.hung === undefined ? '' : `; hung at first ${result.hung}, and was run again`;
       say(`${outcome}  ${result.source} (${result.passed} passed${skipped}, ${result.seconds.toFixed(1)} s${hung})`);
     }
   };

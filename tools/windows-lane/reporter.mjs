@@ -7,7 +7,8 @@ export default async function* report(source) {
       const { error } = data.details;
       const outcome = data.skip !== undefined || data.todo !== undefined ? 'skipped' : type.slice(5);
       const why = error && String(error.cause?.stack ?? error.cause ?? error.stack ?? error);
-      yield `${JSON.stringify({ outcome, name: data.name, why })}\n`;
+      const ms = Math.round(data.details.duration_ms ?? 0);
+      yield `${JSON.stringify({ outcome, name: data.name, ms, why })}\n`;
     } else if (type === 'test:stdout' || type === 'test:stderr') {
       yield `${JSON.stringify({ said: data.message })}\n`;
     }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -8,8 +8,8 @@ import { skippedTests } from './suites.mjs';
 import { windowsPath } from './wine.mjs';
 
 const reporter = windowsUrl(fileURLToPath(new URL('reporter.mjs', import.meta.url)));
-/** A whole file of tests. */
-const timeoutMs = 90_000;
+/** More than a test may take (vitest-on-node.ts): what is silent for longer hangs. */
+const silenceMs = 180_000;
 
 /**
  * Runs one bundled test file on node.exe. A file is good when its tests all passed, there was at least one, the reporter got to
@@ -20,13 +20,14 @@ export async function runTestFile(wine, file) {
   const first = await runOnce(wine, file);
   if (!first.isHung) return first;
   const second = await runOnce(wine, file);
-  return { ...second, seconds: first.seconds + second.seconds, hungBehind: first.hungBehind };
+  return { ...second, seconds: first.seconds + second.seconds, hung: first.hung };
 }
 
 async function runOnce(wine, { node, source, bundle, outputFolder, env }) {
   const name = path.basename(bundle, '.mjs');
   const output = path.join(outputFolder, `${name}.txt`);
   const report = path.join(outputFolder, `${name}.jsonl`);
+  rmSync(report, { force: true });
   const startedAt = performance.now();
   const skips = skippedTests[source] ?? {};
   const args = [
@@ -36,29 +37,31 @@ async function runOnce(wine, { node, source, bundle, outputFolder, env }) {
     '--test-force-exit',
     windowsPath(bundle),
   ];
-  const code = await wine.run(node, args, {
+  const { code, stalled } = await wine.run(node, args, {
     output,
-    timeoutMs,
+    silenceMs,
+    progress: () => statSync(report, { throwIfNoEntry: false })?.size,
     env: { ...env, LOAM_LANE_SOURCE: windowsPath(path.join(root, source)), LOAM_LANE_SKIPPED: JSON.stringify(skips) },
   });
   const seconds = (performance.now() - startedAt) / 1000;
-  return { source, seconds, ...judge({ code, report: read(report), said: tail(output), skips }) };
+  return { source, seconds, ...judge({ code, stalled, report: read(report), said: tail(output), skips }) };
 }
 
-/** What a run was worth: its exit code (undefined when it was killed), the reporter's lines, its last words, the tests to skip. */
-export function judge({ code, report, said, skips }) {
+/** What a run was worth: its exit code or how it stalled, the reporter's lines, its last words, the tests to skip. */
+export function judge({ code, stalled, report, said, skips }) {
   const lines = parseLines(report);
   const tests = lines.filter(({ outcome }) => outcome !== undefined);
   const failures = tests.filter(({ outcome }) => outcome === 'fail').map(({ name, why }) => `${name}\n${why}`);
-  const isHung = code === undefined && failures.length === 0;
+  const hung = stalled && `behind "${tests.at(-1)?.name}": ${stalled}`;
+  const isHung = hung !== undefined && failures.length === 0;
   const passed = tests.filter(({ outcome }) => outcome === 'pass').length;
   const skipped = tests.filter(({ outcome }) => outcome === 'skipped').length;
-  if (code === undefined) failures.push(`was killed after ${timeoutMs} ms, behind "${tests.at(-1)?.name}"\n${said}`);
+  if (hung !== undefined) failures.push(`hung ${hung}\n${said}`);
   else if (lines.at(-1)?.isOver !== true) failures.push(`Node ended with ${code} in the middle\n${said}`);
   else if (code !== 0 && failures.length === 0) failures.push(`Node ended with ${code}\n${said}`);
   else if (passed === 0) failures.push('has no test that passed');
   else if (skipped !== Object.keys(skips).length) failures.push(`skipped ${skipped} tests, and the list names others`);
-  return { passed, skipped, failures, ...(isHung ? { isHung, hungBehind: tests.at(-1)?.name } : {}) };
+  return { passed, skipped, failures, ...(isHung ? { isHung, hung } : {}) };
 }
 
 function parseLines(report) {

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import path from 'node:path';
 
+import { stallOf } from './stall.mjs';
+
 const programs = '/usr/lib/wine';
 
 /**
@@ -38,25 +40,34 @@ export class Wine {
     // In the foreground, so that it is a child of ours like any other.
     this.#server = this.#spawn(path.join(programs, 'wineserver'), ['-f', '-p']);
     // The first program makes the prefix. `wineboot -i` would boot it twice, and of two service managers each knows half.
-    await this.#must(['cmd', '/c', 'exit'], 120_000);
+    await this.#must(['cmd', '/c', 'exit']);
     // The default is Windows 7, which node.exe refuses.
-    await this.#must(['winecfg', '/v', 'win10'], 30_000);
+    await this.#must(['winecfg', '/v', 'win10']);
   }
 
   /**
-   * Runs a Windows program to its end, or kills it after `timeoutMs`. Its output goes to the file, because node.exe refuses
-   * a pipe under Wine. Gives the exit code; undefined when it was killed.
+   * Runs a Windows program to its end, or kills it when `progress` gave the same for `silenceMs`. Its output goes to the file,
+   * because node.exe refuses a pipe under Wine. Gives the exit code; when it was killed, none, and how it had stalled.
    */
-  async run(program, args, { output, timeoutMs, env = {}, cwd = this.#directory }) {
+  async run(program, args, { output, silenceMs, progress = () => 0, env = {}, cwd = this.#directory }) {
     // Another program would start another wineserver.
     if (this.#stopping) throw new Error('The lane was stopped.');
     const file = openSync(output, 'w');
     const { child, ended } = this.#spawn(path.join(programs, 'wine64'), [program, ...args], { file, env, cwd });
     closeSync(file);
-    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    const controller = new AbortController();
+    let stalled;
+    const watching = stallOf(child.pid, { progress, silenceMs, signal: controller.signal }).then(
+      (how) => {
+        stalled = how;
+        child.kill('SIGKILL');
+      },
+      () => undefined,
+    );
     const code = await ended;
-    clearTimeout(timer);
-    return code;
+    controller.abort();
+    await watching;
+    return { code, stalled: code === undefined ? stalled : undefined };
   }
 
   /** Ends everything that runs in it, for good. Can be called in any state, and twice. */
@@ -78,11 +89,10 @@ export class Wine {
     clearTimeout(timer);
   }
 
-  async #must(args, timeoutMs) {
+  async #must(args) {
     const output = path.join(this.#directory, `${args[0]}.txt`);
-    const code = await this.run(args[0], args.slice(1), { output, timeoutMs });
-    if (code !== 0)
-      throw new Error(`${args.join(' ')} under Wine ended with ${code ?? `no answer in ${timeoutMs} ms`}`);
+    const { code, stalled } = await this.run(args[0], args.slice(1), { output, silenceMs: 180_000 });
+    if (code !== 0) throw new Error(`${args.join(' ')} under Wine ended with ${code ?? stalled}`);
   }
 
   #spawn(program, args, { file = 'ignore', env = {}, cwd = this.#directory } = {}) {
