@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MessageShape } from '@bufbuild/protobuf';
-import { systemClock } from '@loam/base';
+import { sleep, systemClock } from '@loam/base';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect, type Containerd } from '../client.ts';
 import { Content, WriteAction, type WriteContentRequestSchema } from '../gen/services/content_pb.ts';
@@ -106,6 +106,30 @@ describe('a write of a blob', () => {
       [WriteAction.WRITE, 1000],
       [WriteAction.COMMIT, 1500],
     ]);
+  });
+
+  it('whose source breaks off is not given up before what was sent is stored', async () => {
+    const told: string[] = [];
+    const write = handle(Content.method.write, async function* (incoming, call): AsyncGenerator<Answer> {
+      const givenUp = new Promise<void>((resolve) => call.signal.addEventListener('abort', () => resolve()));
+      let offset = 0n;
+      for await (const { action, data } of incoming) {
+        if (action === WriteAction.WRITE) {
+          told.push(await Promise.race([givenUp.then(() => 'given up'), sleep(systemClock, 200).then(() => 'stored')]));
+        }
+        offset += BigInt(data.length);
+        yield { action, offset };
+      }
+    });
+    server = await serveGrpc(localEndpoint(join(directory, 's')), [write]);
+    const broken = new Error('the connection dropped');
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array(mebibyte);
+      await Promise.resolve();
+      throw broken;
+    }
+    await expect(client.content.writeBlob({ ref: 'r', source })).rejects.toBe(broken);
+    expect(told).toEqual(['stored']);
   });
 
   it('of a blob that is there already succeeds without reading the source, and sets the labels', async () => {

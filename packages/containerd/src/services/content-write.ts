@@ -95,6 +95,10 @@ async function writeOnce(rpc: Rpc, blob: BlobWrite, options?: CallOptions): Prom
     call.end();
     await answers.wait(0);
     return { digest: answers.last?.digest ?? '', size: offset, existed: false };
+  } catch (error) {
+    // A source that broke off: the next write goes on behind what was sent, if that is stored before the call is given up.
+    await answers.wait(0).catch(() => undefined);
+    throw error;
   } finally {
     // Nothing is lost by it: either the commit was answered, or what is stored stays for the next write.
     call.cancel();
