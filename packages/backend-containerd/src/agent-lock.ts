@@ -3,9 +3,9 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { LoamError } from '@loam/base';
+import { patiently } from '@loam/files';
 
 /** The right to use a state directory. */
 export interface AgentLock {
@@ -43,35 +43,27 @@ async function lockBySocket(stateDirectory: string): Promise<AgentLock> {
 
 /** UV_FS_O_EXLOCK of libuv's documentation ("File open constants"): opened so, a file cannot be opened by anybody else. */
 const exclusive = 0x1000_0000;
-/** A scanner has a file open for a moment only. */
-const attempts = 5;
-const pauseMs = 100;
-
 /** A file that is open and shared with nobody: whatever the directory is called, and whoever asks, it is this file. */
 async function lockByFile(stateDirectory: string): Promise<AgentLock> {
+  const lockFile = join(stateDirectory, 'lock');
   const holderFile = join(stateDirectory, 'lock-holder');
-  for (let attempt = 1; ; attempt++) {
-    // A descriptor, since a handle that nobody holds is closed by the collector.
-    let fd: number;
-    try {
-      fd = openSync(join(stateDirectory, 'lock'), constants.O_RDWR | constants.O_CREAT | exclusive, 0o600);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
-      if (attempt < attempts) {
-        await delay(pauseMs);
-        continue;
-      }
-      const pid = await readFile(holderFile, 'utf8').catch(() => 'unknown');
-      throw LoamError.of('backend.state-locked', { directory: stateDirectory, pid });
-    }
-    try {
-      await writeFile(holderFile, String(process.pid));
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
-    return { release: () => Promise.resolve(closeSync(fd)) };
+  // A descriptor, since a handle that nobody holds is closed by the collector.
+  let fd: number;
+  try {
+    // A scanner has it for a moment only.
+    fd = await patiently(() => openSync(lockFile, constants.O_RDWR | constants.O_CREAT | exclusive, 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    const pid = await readFile(holderFile, 'utf8').catch(() => 'unknown');
+    throw LoamError.of('backend.state-locked', { directory: stateDirectory, pid });
   }
+  try {
+    await patiently(() => writeFile(holderFile, String(process.pid)));
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return { release: () => Promise.resolve(closeSync(fd)) };
 }
 
 function listen(server: Server, address: string): Promise<void> {

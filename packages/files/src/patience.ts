@@ -27,8 +27,11 @@ export function isHeld(error: unknown, host: Host): boolean {
   return host.platform === 'win32' && heldCodes.has((error as NodeJS.ErrnoException).code);
 }
 
-/** Tries for about a second, as long as somebody has the file open. Any other failure, and the last one, counts. */
-export async function patiently(work: () => Promise<void>, host: Host): Promise<void> {
+/**
+ * Does what may meet a file that somebody has open: on Windows it is tried for about a second. Any other failure, and the last
+ * one, counts.
+ */
+export async function patiently<T>(work: () => T | Promise<T>, host = thisHost): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
@@ -39,8 +42,8 @@ export async function patiently(work: () => Promise<void>, host: Host): Promise<
   }
 }
 
-/** The same for callers that cannot wait otherwise. */
-export function patientlySync(work: () => void, host: Host): void {
+/** `patiently` for callers that cannot wait otherwise. */
+export function patientlySync(work: () => void, host = thisHost): void {
   for (let attempt = 1; ; attempt++) {
     try {
       return work();
