@@ -101,6 +101,19 @@ function Invoke-Step([string]$StepTarget, [string]$StepAction, [scriptblock]$Ste
     $Run.Changed = $true
 }
 
+# Does what fails while somebody has a file open: a scanner, or a program that is just ending. That passes.
+function Invoke-Patiently([scriptblock]$PatientBody) {
+    foreach ($patientAttempt in 1..10) {
+        try {
+            & $PatientBody
+            return
+        } catch {
+            if ($patientAttempt -eq 10) { throw }
+            Start-Sleep -Seconds 1
+        }
+    }
+}
+
 # Runs a program; its exit code and all that it printed. Redirected errors of programs would else be exceptions in 5.1.
 function Invoke-Native([string]$FilePath, [string[]]$Arguments, [string]$StandardInput = '') {
     $ErrorActionPreference = 'Continue'
@@ -141,8 +154,10 @@ function Get-Verified([string]$Address, [string]$File, [string]$Sha256) {
         Remove-Item -LiteralPath $part -Force
         Stop-Install 'install.wrong-digest' ('What came from {0} has the SHA-256 {1}, not {2}.' -f $Address, $found, $Sha256) 'Paste the line again: the farm may just have built another version. If it stays, something on the way changes downloads.'
     }
-    if (Test-Path -LiteralPath $File) { Remove-Item -LiteralPath $File -Force }
-    Move-Item -LiteralPath $part -Destination $File
+    Invoke-Patiently {
+        if (Test-Path -LiteralPath $File) { Remove-Item -LiteralPath $File -Force }
+        Move-Item -LiteralPath $part -Destination $File
+    }
 }
 
 function Test-Host {
@@ -400,8 +415,10 @@ function Install-Program {
         $fresh = Join-Path $ProgramDirectory 'loam-agent.new.exe'
         Get-Verified ('{0}/api/v1/downloads/{1}' -f $FarmUrl, $PackageName) $fresh $PackageSha256
         Stop-Agent
-        if (Test-Path -LiteralPath $Program) { Remove-Item -LiteralPath $Program -Force }
-        Move-Item -LiteralPath $fresh -Destination $Program
+        Invoke-Patiently {
+            if (Test-Path -LiteralPath $Program) { Remove-Item -LiteralPath $Program -Force }
+            Move-Item -LiteralPath $fresh -Destination $Program
+        }
         $Run.Replaced = $true
     }
 }
@@ -587,12 +604,16 @@ function Remove-Agent {
         }
     }
     if (Test-Path -LiteralPath $ProgramDirectory) {
-        Invoke-Step $ProgramDirectory 'delete the program' { Remove-Item -LiteralPath $ProgramDirectory -Recurse -Force }
+        Invoke-Step $ProgramDirectory 'delete the program' {
+            Invoke-Patiently { Remove-Item -LiteralPath $ProgramDirectory -Recurse -Force }
+        }
     }
     if (-not (Test-Path -LiteralPath $StateDirectory)) {
         Write-Already ('there is no {0}' -f $StateDirectory)
     } elseif ($Purge) {
-        Invoke-Step $StateDirectory 'delete the state: credential, journals, caches of steps' { Remove-Item -LiteralPath $StateDirectory -Recurse -Force }
+        Invoke-Step $StateDirectory 'delete the state: credential, journals, caches of steps' {
+            Invoke-Patiently { Remove-Item -LiteralPath $StateDirectory -Recurse -Force }
+        }
     } else {
         Write-Line ('Kept: {0} (credential, caches of steps). Delete it with -Uninstall -Purge.' -f $StateDirectory)
     }
