@@ -328,7 +328,7 @@ function Add-Containerd {
     if ($unpacked.Code -ne 0 -or -not (Test-Path -LiteralPath $daemon)) {
         Stop-Install 'install.unpack-failed' ('{0} could not be unpacked: {1}' -f $archive, $unpacked.Text) 'Delete it and paste the line again.'
     }
-    Remove-Item -LiteralPath $archive -Force
+    Invoke-Patiently { Remove-Item -LiteralPath $archive -Force }
     $config = Join-Path $ContainerdDirectory 'config.toml'
     if (-not (Test-Path -LiteralPath $config)) {
         # ASCII: containerd cannot read the UTF-16 that Windows PowerShell writes.
@@ -400,7 +400,7 @@ function Install-Cni {
         Get-Verified $address $archive $CniSha256
         $null = New-Item -ItemType Directory -Path $plugins -Force
         Expand-Archive -LiteralPath $archive -DestinationPath $plugins -Force
-        Remove-Item -LiteralPath $archive -Force
+        Invoke-Patiently { Remove-Item -LiteralPath $archive -Force }
     }
 }
 
@@ -605,14 +605,18 @@ function Remove-Agent {
     }
     if (Test-Path -LiteralPath $ProgramDirectory) {
         Invoke-Step $ProgramDirectory 'delete the program' {
-            Invoke-Patiently { Remove-Item -LiteralPath $ProgramDirectory -Recurse -Force }
+            Invoke-Patiently {
+                if (Test-Path -LiteralPath $ProgramDirectory) { Remove-Item -LiteralPath $ProgramDirectory -Recurse -Force }
+            }
         }
     }
     if (-not (Test-Path -LiteralPath $StateDirectory)) {
         Write-Already ('there is no {0}' -f $StateDirectory)
     } elseif ($Purge) {
         Invoke-Step $StateDirectory 'delete the state: credential, journals, caches of steps' {
-            Invoke-Patiently { Remove-Item -LiteralPath $StateDirectory -Recurse -Force }
+            Invoke-Patiently {
+                if (Test-Path -LiteralPath $StateDirectory) { Remove-Item -LiteralPath $StateDirectory -Recurse -Force }
+            }
         }
     } else {
         Write-Line ('Kept: {0} (credential, caches of steps). Delete it with -Uninstall -Purge.' -f $StateDirectory)
