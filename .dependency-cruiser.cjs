@@ -51,7 +51,7 @@ const apps = {
     ],
     because: 'a build host holds no database or queue credentials',
   },
-  cli: { may: ['base', 'spec', 'contracts', 'context'], because: 'it is a thin client' },
+  cli: { may: ['base', 'spec', 'contracts', 'context', 'files'], because: 'it is a thin client' },
 };
 const isTest = '\\.(test|lane)\\.tsx?$|/testsuite/|/e2e/|/bench/|/testing/';
 

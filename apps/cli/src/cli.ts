@@ -23,7 +23,7 @@ import { cliVersion } from './version.ts';
 const exitCodeHelp = `
 Exit codes:
   0        all went well; for \`build\` and \`retry\`: the build succeeded
-  1        it failed; \`spec check\`: the spec has errors
+  1        it failed; \`spec check\`: the spec has errors; \`spec fmt --check\`: a file is laid out otherwise
   1…124    \`build\` and \`retry\`: the exit code of the step that failed (1 when it has none in this range)
   2        the command line is wrong
   125      \`build\` and \`retry\`: the farm could not run the build (bad spec, no connection, an error inside Loam)

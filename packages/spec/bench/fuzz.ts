@@ -8,6 +8,7 @@
 import {
   checkSpec,
   dockerfileLosses,
+  formatSpec,
   highlight,
   parseSpec,
   printOp,
@@ -47,6 +48,19 @@ const words = [
   '.',
 ];
 
+/** Blanks and comments for between two words; in a string they are its content. */
+const gaps = [
+  ' ; c\n',
+  '\n; c (\n\n',
+  ' #|c|# ',
+  '\n#|c\n|#\n',
+  ' #;x ',
+  '\n\n',
+  '\r\n',
+  ' #; #|c|# (d) ',
+  ' #; #; a ; c\n b ',
+];
+
 const counts = { valid: 0, invalid: 0, slowestMs: 0 };
 const begin = performance.now();
 for (let i = 1; i <= inputs; i++) {
@@ -71,12 +85,15 @@ function examine(text: string): string | undefined {
   try {
     result = checkSpec(text, { secrets: ['token'] });
     highlight(text);
+    formatSpec(text);
   } catch (error) {
     return `threw ${String(error)}`;
   }
   const tookMs = performance.now() - started;
   counts.slowestMs = Math.max(counts.slowestMs, tookMs);
   if (tookMs > limitMs) return `took ${tookMs} ms`;
+  const misplaced = examineFormat(text, result.spec);
+  if (misplaced !== undefined) return misplaced;
   for (const { range, message } of result.diagnostics) {
     const { start, end } = range;
     if (start.offset < 0 || end.offset < start.offset || end.offset > text.length)
@@ -91,6 +108,24 @@ function examine(text: string): string | undefined {
     return examineSpec(result.spec);
   }
   return undefined;
+}
+
+/** What is wrong with how a text is laid out: only blanks may differ, and none the second time. */
+function examineFormat(text: string, spec: Spec | undefined): string | undefined {
+  const formatted = formatSpec(text);
+  if (formatted === undefined) return spec === undefined ? undefined : 'a spec is not formatted';
+  if (formatSpec(formatted) !== formatted) return `formatting again differs: ${formatted}`;
+  if (essence(formatted) !== essence(text)) return `formatting changed more than blanks: ${formatted}`;
+  if (spec === undefined) return undefined;
+  const again = parseSpec(formatted).spec;
+  if (again !== undefined && JSON.stringify(withoutRanges(again)) === JSON.stringify(withoutRanges(spec)))
+    return undefined;
+  return `formatting changed what is meant: ${formatted}`;
+}
+
+/** A text without blanks: what is left must be the same, in the same order. */
+function essence(text: string): string {
+  return text.replaceAll(/[ \t\n\r\f]+/g, '');
 }
 
 function examineSpec(spec: Spec): string | undefined {
@@ -145,7 +180,8 @@ function mutate(text: string): string {
 
 function makeSpec(depth: number): string {
   const builds = depth === 0 ? [] : many(() => `(build ${pick(words)} ${makeSpec(depth - 1)})`, 2);
-  return `(${[...builds, `(from ${pick(words)})`, ...many(makeOp, 4)].join(pick([' ', '\n ', ' #|c|# ']))})`;
+  const spec = `(${[...builds, `(from ${pick(words)})`, ...many(makeOp, 4)].join(pick([' ', '\n ', ' #|c|# ']))})`;
+  return random() < 0.5 ? spec : spec.replaceAll(' ', () => (random() < 0.3 ? pick(gaps) : ' '));
 }
 
 function makeOp(): string {

@@ -5,6 +5,7 @@ export type { Diagnostic, DiagnosticCode } from './diagnostics.ts';
 export { toDockerfile } from './dockerfile.ts';
 export type { DockerfileOptions } from './docker-options.ts';
 export { dockerfileLosses } from './dockerfile-losses.ts';
+export { formatSpec } from './format.ts';
 export { highlight } from './highlight.ts';
 export type { Highlight, HighlightKind } from './highlight.ts';
 export type { LintOptions } from './lint.ts';

@@ -4,7 +4,7 @@ import { LoamError } from '@loam/base';
 import { checkSpec, decodeBytes, formatDiagnostic, type Diagnostic, type Spec } from '@loam/spec';
 
 import type { CliContext } from '../context.ts';
-import { readInput } from './secrets.ts';
+import { readInput } from '../user-file.ts';
 
 /** A spec as the user gave it. */
 export interface SpecText {

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 
 import { systemClock } from '@loam/base';
 
-import { readInput } from '../build/secrets.ts';
+import { readInput } from '../user-file.ts';
 import { formatAge, formatTable } from '../output/format.ts';
 import type { CommandFactory } from './command.ts';
 

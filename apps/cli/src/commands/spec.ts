@@ -1,23 +1,12 @@
-import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-
 import { Command, Option } from 'commander';
 
-import { LoamError } from '@loam/base';
-import {
-  checkSpec,
-  dockerfileLosses,
-  encodeText,
-  parseSpec,
-  printSpec,
-  printSpecMachine,
-  toDockerfile,
-} from '@loam/spec';
+import { checkSpec, dockerfileLosses, encodeText, parseSpec, toDockerfile } from '@loam/spec';
 
 import { formatDiagnostics, readSpecText, requireSpec, type SpecText } from '../build/spec-file.ts';
 import type { CliContext } from '../context.ts';
 import { exitCodes } from '../exit-code.ts';
 import type { CommandFactory } from './command.ts';
+import { specFormatCommand } from './spec-format.ts';
 
 /** `loam spec check|fmt|dockerfile`: what can be done with a spec without a farm. */
 export const specCommand: CommandFactory = (cli) => {
@@ -30,13 +19,7 @@ export const specCommand: CommandFactory = (cli) => {
     .option('--json', 'one JSON value with all findings')
     .action((files: string[], options: { json?: boolean }) => check(cli, files, options.json === true));
 
-  spec
-    .command('fmt')
-    .description('print a spec in its standard layout (without its ; comments)')
-    .argument('<file>', 'spec file; - is standard input')
-    .option('--compact', 'the form for machines: one line, no layout')
-    .option('--write', 'write it back into the file')
-    .action((file: string, options: { compact?: boolean; write?: boolean }) => format(cli, file, options));
+  spec.addCommand(specFormatCommand(cli));
 
   spec
     .command('dockerfile')
@@ -73,19 +56,6 @@ async function check(cli: CliContext, files: readonly string[], json: boolean): 
 function count(errors: number, warnings: number): string {
   const of = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
   return `${of(errors, 'error')}, ${of(warnings, 'warning')}`;
-}
-
-async function format(cli: CliContext, file: string, options: { compact?: boolean; write?: boolean }): Promise<void> {
-  const source = await readSpecText(cli, file);
-  const spec = parse(cli, source);
-  const text = `${options.compact ? printSpecMachine(spec) : printSpec(spec)}\n`;
-  if (!options.write) {
-    await cli.io.out(encodeText(text));
-    return;
-  }
-  if (file === '-')
-    throw LoamError.of('cli.file-unreadable', { path: '-', reason: 'standard input cannot be rewritten' });
-  await writeFile(resolve(cli.io.cwd, file), encodeText(text));
 }
 
 async function dockerfile(

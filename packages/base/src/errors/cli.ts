@@ -36,6 +36,11 @@ export const cliErrors = defineErrors({
     message: '{path} cannot be read: {reason}.',
     remedy: 'Check the path and its permissions.',
   },
+  'cli.file-unwritable': {
+    status: 400,
+    message: '{path} cannot be written: {reason}.',
+    remedy: 'Check the path and its permissions. What was in the file is still there.',
+  },
   'cli.spec-invalid': {
     status: 422,
     message: '{file} is no valid spec; errors: {count}.',
