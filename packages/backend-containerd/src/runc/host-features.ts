@@ -13,7 +13,8 @@ export async function detectHostFeatures(): Promise<HostFeatures> {
   const swapAccounting = unifiedCgroups || (await exists(`${root}/memory/memory.memsw.limit_in_bytes`));
   const hardLimit = /^Max open files +\S+ +(\d+)/m.exec(await readText('/proc/self/limits'))?.[1];
   const maxOpenFiles = Math.min(openFilesCap, hardLimit === undefined ? openFilesCap : Number(hardLimit));
-  return { unifiedCgroups, swapAccounting, maxOpenFiles };
+  const oomScoreAdj = Number(await readText('/proc/self/oom_score_adj'));
+  return { unifiedCgroups, swapAccounting, maxOpenFiles, oomScoreAdj };
 }
 
 /** Whether the kernel killed anything in that cgroup for want of memory. */

@@ -23,7 +23,7 @@ const plain: RuncSpecInput = {
   binds: [],
   cgroupsPath: '/loam/ns/id',
   group: 'first',
-  host: { unifiedCgroups: false, swapAccounting: true, maxOpenFiles: 524_288 },
+  host: { unifiedCgroups: false, swapAccounting: true, maxOpenFiles: 524_288, oomScoreAdj: 0 },
 };
 const everything: RuncSpecInput = {
   ...plain,
@@ -40,7 +40,7 @@ const everything: RuncSpecInput = {
     { source: '/state/caches/x/0', target: '/cache', readonly: false },
     { source: '/dev/shm/s/0', target: '/run/secrets/s', readonly: true, inert: true },
   ],
-  host: { unifiedCgroups: true, swapAccounting: true, maxOpenFiles: 20_000 },
+  host: { unifiedCgroups: true, swapAccounting: true, maxOpenFiles: 20_000, oomScoreAdj: -500 },
 };
 
 describe('buildRuncSpec', () => {
@@ -94,6 +94,7 @@ describe('buildRuncSpec', () => {
         unifiedCgroups: fc.boolean(),
         swapAccounting: fc.boolean(),
         maxOpenFiles: fc.integer({ min: 64, max: 524_288 }),
+        oomScoreAdj: fc.integer({ min: -1000, max: 1000 }),
       }),
     });
     fc.assert(

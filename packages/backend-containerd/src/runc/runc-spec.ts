@@ -38,6 +38,8 @@ export interface HostFeatures {
   readonly swapAccounting: boolean;
   /** The most files that a process here may have open: a container cannot be given more where root may not raise limits. */
   readonly maxOpenFiles: number;
+  /** How much this process is spared when memory runs out, which its children inherit (proc(5)): negative is spared. */
+  readonly oomScoreAdj: number;
 }
 
 /** The version of the runtime specification that this writes. runc 1.0 and newer take it. */
@@ -82,6 +84,8 @@ export function buildRuncSpec(input: RuncSpecInput): object {
         permitted: capabilities,
         effective: capabilities,
       },
+      // A step is not to be spared with the agent.
+      ...(input.host.oomScoreAdj < 0 ? { oomScoreAdj: 0 } : {}),
       rlimits: [{ type: 'RLIMIT_NOFILE', soft: Math.min(1024, maxOpenFiles), hard: maxOpenFiles }],
       // Steps use sudo and set-uid programs.
       noNewPrivileges: false,
