@@ -8,7 +8,7 @@ import type { BuildRecord, NumberedRecord, Offer } from '@loam/contracts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 
 import { writeFarmConfig } from './config.ts';
-import { TestInstall, type AgentProcess } from './testing/agent-process.ts';
+import { letGo, TestInstall, waits, type AgentProcess } from './testing/agent-process.ts';
 import { startScriptedApi, type ScriptedApi, type ScriptedLink } from './testing/scripted-api.ts';
 
 let install: TestInstall;
@@ -99,6 +99,7 @@ class Stored {
 const isEnd = (record: BuildRecord): boolean => record.type === 'attempt-ended';
 const says = (text: string) => (record: BuildRecord) =>
   record.type === 'log' && Buffer.from(record.data, 'base64').toString().includes(text);
+const stepRunOf = (record: BuildRecord | undefined) => (record?.type === 'log' ? record.stepRunId : undefined);
 const sha256 = (content: string): string => `sha256:${createHash('sha256').update(content).digest('hex')}`;
 
 test('works on an offer: files and secrets from the farm, records to it, nothing kept behind', async () => {
@@ -146,13 +147,15 @@ test('killed in the middle of a step and started again: the build ends well, no 
   startAgent();
   const link = await api.link();
   await link.greet();
+  const salt = `killed ${Date.now()}`;
   const offer = offerOf(`((from loam.local/busybox:latest)
-    (run (shell "echo first ${Date.now()}"))
-    (run (shell "for i in 1 2 3 4 5; do echo line $i; sleep 0.2; done")))`);
+    (run (shell "echo first ${salt}"))
+    (run (shell ": ${salt}; echo line 1; echo line 2; ${waits}; for i in 3 4 5; do echo line $i; done")))`);
   link.send({ type: 'offer', offer });
   await link.next('accepted');
   const stored = new Stored();
   await stored.until(link, offer.attemptId, says('line 2'));
+  const killed = stepRunOf(stored.records.find(says('line 2')));
   agent.child.kill('SIGKILL');
   await agent.ended;
   // What was on its way when the agent died is stored, its acknowledgement lost.
@@ -164,6 +167,8 @@ test('killed in the middle of a step and started again: the build ends well, no 
   expect(hello.attempts).toEqual([
     { attemptId: offer.attemptId, fence: 4, running: true, lastSeq: expect.any(Number) as number },
   ]);
+  await stored.until(again, offer.attemptId, (record) => says('line 2')(record) && stepRunOf(record) !== killed);
+  letGo(salt);
   await stored.until(again, offer.attemptId, isEnd);
   expect(stored.records.at(-1)).toMatchObject({ outcome: 'succeeded' });
   expect(stored.outcomes().slice(-3)).toEqual(['1 built', '2 cancelled', '2 built']);
@@ -191,12 +196,14 @@ test('kill -9 of the private containerd, in the middle of a step and between bui
     expect(stored.records.at(-1)).toMatchObject({ outcome: 'succeeded', error: null });
     return stored.logs().at(-1);
   };
+  const salt = `no containerd ${Date.now()}`;
   const lines = await build(
     `((from loam.local/busybox:latest)
-      (run (shell "echo ${Date.now()}; for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.2; done")))`,
+      (run (shell "echo ${salt}; echo line 1; echo line 2; ${waits}; for i in 3 4 5 6 7 8; do echo line $i; sleep 0.2; done")))`,
     async (stored, attemptId) => {
       await stored.until(link, attemptId, says('line 2'));
       install.killContainerd();
+      letGo(salt);
     },
   );
   expect(lines).toMatch(/line 1\nline 2\nline 3\n(.*\n)*line 8\n$/);
@@ -216,7 +223,7 @@ test('a cancelled attempt ends as cancelled while its step runs', async () => {
   startAgent();
   const link = await api.link();
   await link.greet();
-  const offer = offerOf('((from loam.local/busybox:latest) (run (shell "echo running; sleep 60")))');
+  const offer = offerOf('((from loam.local/busybox:latest) (run (shell "echo running; sleep 3600")))');
   link.send({ type: 'offer', offer });
   await link.next('accepted');
   const stored = new Stored();
@@ -229,19 +236,23 @@ test('a cancelled attempt ends as cancelled while its step runs', async () => {
   expect(await install.leftovers()).toEqual([]);
 });
 
-test('stopped while its doctor waits for a farm that says nothing, it ends at once', async () => {
-  const asked = Promise.withResolvers<number>();
+test('stopped while its doctor waits for a farm that says nothing, it ends without an answer', async () => {
+  const asked = Promise.withResolvers<void>();
   const silent = createServer((socket) => {
     socket.on('error', () => undefined);
-    socket.on('data', (bytes) => bytes.includes('GET /readyz') && asked.resolve(performance.now()));
+    socket.on('data', (bytes) => bytes.includes('GET /readyz') && asked.resolve());
   }).listen(0, '127.0.0.1');
   await once(silent, 'listening');
+  // This agent gives nothing up by itself: if it waited, it would wait for ever.
+  const patient = `import net from 'node:net';
+    net.Socket.prototype.setTimeout = function () { return this; };
+    AbortSignal.timeout = () => new AbortController().signal;`;
+  process.env['NODE_OPTIONS'] = `--import data:text/javascript,${encodeURIComponent(patient)}`;
   startAgent(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`);
-  const askedAtMs = await asked.promise;
+  delete process.env['NODE_OPTIONS'];
+  await asked.promise;
   agent.child.kill('SIGTERM');
   expect((await agent.ended).code).toBe(0);
-  // The doctor gives up after ten seconds.
-  expect(performance.now() - askedAtMs).toBeLessThan(9_000);
   silent.close();
 });
 
@@ -257,13 +268,16 @@ test('idle after a step that wrote 20 MB, it takes next to no processor time and
   await stored.until(link, offer.attemptId, isEnd);
   expect(stored.logs().at(-1)).toHaveLength(20_000_014);
   const { pid } = agent.child;
-  const before = cpuMs(pid);
-  await new Promise((resolve) => setTimeout(resolve, 3000));
-  const usedMs = cpuMs(pid) - before;
-  const rss = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
-  console.log(`idle agent: ${usedMs / 3} ms of processor a second, ${Math.round(rss / 1e6)} MB`);
-  expect(usedMs).toBeLessThan(100);
-  expect(rss).toBeLessThan(150e6);
+  // Some seconds after the last record it has nothing more to do, and has given back what it does not need.
+  const isIdle = async (): Promise<boolean> => {
+    const before = cpuMs(pid);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const usedMs = cpuMs(pid) - before;
+    const rss = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+    console.log(`idle agent: ${usedMs / 3} ms of processor a second, ${Math.round(rss / 1e6)} MB`);
+    return usedMs < 100 && rss < 150e6;
+  };
+  await expect.poll(isIdle).toBe(true);
 });
 
 /** User and system time of a process; the kernel counts in hundredths of a second. */

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { TestInstall } from '../testing/agent-process.ts';
+import { letGo, TestInstall, waits } from '../testing/agent-process.ts';
 
 let install: TestInstall;
 beforeAll(async () => {
@@ -101,34 +101,38 @@ test('lists the cache, and removes a step with what stands on it after a dry run
 });
 
 test('a build that is killed leaves nothing behind once the agent has started again, and its step is built then', async () => {
+  const salt = `killed ${process.pid}`;
   const spec = install.file(
     'killed.spec',
-    `(${base} (run (shell "echo running; [ -e /slow ] || sleep 3; echo done")))`,
+    `(${base} (run (shell ": ${salt}; echo running-$((40+2)); ${waits}; echo done")))`,
   );
   const killed = install.start('build', '-f', spec, 'project', '--keep-containerd');
-  await killed.printed('running');
+  await killed.printed('running-42');
   killed.child.kill('SIGKILL');
   await killed.ended;
   expect(await install.leftovers()).not.toEqual([]);
 
-  const again = await install.run('build', '-f', spec, 'project');
-  expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('running\ndone\n')]);
+  const again = install.start('build', '-f', spec, 'project', '--keep-containerd');
+  await again.printed('running-42');
+  letGo(salt);
+  const { code, stdout } = await again.ended;
+  expect([code, stdout]).toEqual([0, expect.stringContaining('running-42\ndone\n')]);
   expect(await install.leftovers()).toEqual([]);
 });
 
 test('Ctrl-C ends the step and leaves nothing behind', async () => {
-  const spec = install.file('stopped.spec', `(${base} (run (shell "echo running; sleep 60")))`);
+  const spec = install.file('stopped.spec', `(${base} (run (shell "echo running-$((40+2)); sleep 3600")))`);
   const stopped = install.start('build', '-f', spec, 'project', '--keep-containerd');
-  await stopped.printed('running');
+  await stopped.printed('running-42');
   stopped.child.kill('SIGINT');
   expect((await stopped.ended).code).toBe(130);
   expect(await install.leftovers()).toEqual([]);
 });
 
 test('a second process on the same state is refused and told who holds it', async () => {
-  const spec = install.file('held.spec', `(${base} (run (shell "echo running; sleep 60")))`);
+  const spec = install.file('held.spec', `(${base} (run (shell "echo running-$((40+2)); sleep 3600")))`);
   const holder = install.start('build', '-f', spec, 'project', '--keep-containerd');
-  await holder.printed('running');
+  await holder.printed('running-42');
   const { code, stderr } = await install.run('cache', 'ls');
   expect([code, stderr]).toEqual([1, expect.stringContaining(String(holder.child.pid))]);
   holder.child.kill('SIGINT');

@@ -53,7 +53,7 @@ describe('the doctor on a real containerd', () => {
   it('sees what a killed agent left, removes that and nothing of others with --fix, and looks again', async () => {
     const spec = install.file(
       'slow.spec',
-      '((from loam.local/busybox:latest) (run (shell "echo step-$((40+2))-runs; sleep 60")))',
+      '((from loam.local/busybox:latest) (run (shell "echo step-$((40+2))-runs; sleep 3600")))',
     );
     const killed = install.start('build', '-f', spec, 'project', '--keep-containerd');
     await killed.printed('step-42-runs');
@@ -141,7 +141,7 @@ describe('the doctor on a real containerd', () => {
   it('takes nothing that is in use for left over, and repairs nothing beside an agent that runs', async () => {
     const spec = install.file(
       'busy.spec',
-      '((from loam.local/busybox:latest) (run (shell "echo busy-$((40+2)); sleep 60")))',
+      '((from loam.local/busybox:latest) (run (shell "echo busy-$((40+2)); sleep 3600")))',
     );
     const busy = install.start('build', '-f', spec, 'project', '--keep-containerd');
     await busy.printed('busy-42');

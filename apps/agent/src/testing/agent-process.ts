@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,6 +26,20 @@ export interface AgentProcess {
   /** Resolves when its standard output holds `text`. Rejects when it ends first. */
   printed(text: string): Promise<void>;
   readonly ended: Promise<Ended>;
+}
+
+/** Holds a script of a step here until `letGo`, however long a test takes to come to that. */
+export const waits = 'until [ -e /go ]; do sleep 0.05; done';
+
+/** Lets steps go on that wait: those whose command line holds `text`, which must be in no other one on this host. */
+export function letGo(text: string): void {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(text)) writeFileSync(`/proc/${pid}/root/go`, '');
+    } catch {
+      // Ended while we looked.
+    }
+  }
 }
 
 /** A state directory with a private containerd, for tests of the real program. */
