@@ -1,7 +1,8 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { startBrowser, startFarm, type Farm } from './farm.ts';
+import { openContext, startBrowser, startFarm, type Farm } from './farm.ts';
+import { LinkedAgent } from './linked-agent.ts';
 
 let farm: Farm;
 let browser: Browser;
@@ -19,7 +20,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  context = await openContext(browser);
   page = await context.newPage();
   complaints = [];
   page.on('pageerror', (error) => complaints.push(error.message));
@@ -43,7 +44,7 @@ async function openDialog(): Promise<void> {
 }
 
 /** What the installed agent does first: trades the token, and opens its link. */
-async function enrol(token: string, name: string): Promise<() => Promise<void>> {
+async function enrol(token: string, name: string): Promise<() => Promise<LinkedAgent>> {
   const answer = await fetch(`${farm.url}/api/v1/agent/enrol`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -51,25 +52,7 @@ async function enrol(token: string, name: string): Promise<() => Promise<void>> 
   });
   expect(answer.status).toBe(201);
   const { credential } = (await answer.json()) as { credential: string };
-  return async () => {
-    const link = new WebSocket(`${farm.url.replace('http', 'ws')}/api/v1/agent/link`, {
-      headers: { authorization: `Bearer ${credential}` },
-    } as never);
-    await new Promise((resolve) => link.addEventListener('open', resolve));
-    const facts = { version: '0.1.0', hostname: name, platform: 'windows/amd64 10.0.20348', containerd: '2.3.5' };
-    const sizes = { cpus: 4, memoryBytes: 2 ** 33, diskTotalBytes: 2 ** 38, diskFreeBytes: 2 ** 37 };
-    link.send(
-      JSON.stringify({
-        type: 'hello',
-        protocol: 1,
-        bootId: 'boot',
-        slots: 2,
-        facts: { ...facts, ...sizes },
-        inventory: [],
-        attempts: [],
-      }),
-    );
-  };
+  return () => LinkedAgent.connect(farm, name, credential);
 }
 
 describe('adding an agent', () => {
@@ -89,11 +72,12 @@ describe('adding an agent', () => {
     await page.getByText('frost-1 used the token and has not connected yet').waitFor();
     // A line that cannot work again is not left to be pasted.
     expect(await page.getByRole('group', { name: 'the line for Windows' }).count()).toBe(0);
-    await connect();
+    const agent = await connect();
     await page.getByText('frost-1 is online').waitFor();
     await page.getByRole('button', { name: 'Done' }).click();
     await page.getByRole('heading', { name: 'frost-1' }).waitFor();
     expect(complaints).toEqual([]);
+    await agent.leave();
   });
 
   it('can be done with the keyboard alone', async () => {

@@ -2,7 +2,7 @@ import type { DoctorReport, Finding } from '@loam/contracts';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { startBrowser, startFarm, type Farm } from './farm.ts';
+import { openContext, startBrowser, startFarm, type Farm } from './farm.ts';
 import { LinkedAgent } from './linked-agent.ts';
 
 let farm: Farm;
@@ -20,7 +20,7 @@ afterAll(async () => {
   await farm?.stop();
 });
 beforeEach(async () => {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const context = await openContext(browser);
   page = await context.newPage();
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {

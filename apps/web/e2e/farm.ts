@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-import { chromium, type Browser } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext } from 'playwright-core';
 import { build } from 'vite';
 
 const webDirectory = fileURLToPath(new URL('..', import.meta.url));
@@ -83,12 +83,23 @@ async function end(child: ChildProcess): Promise<void> {
   await ended;
 }
 
+/** How long a page may take, which on a busy machine is long. Only what hangs shall fail. */
+const patienceMs = 120_000;
+
+/** A window of its own. */
+export async function openContext(browser: Browser): Promise<BrowserContext> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  context.setDefaultTimeout(patienceMs);
+  return context;
+}
+
 /** Debian's Chromium. A test that lacks it fails and says so. */
 export async function startBrowser(): Promise<Browser> {
   const executablePath = process.env['LOAM_CHROMIUM'] ?? '/usr/bin/chromium';
   if (!existsSync(executablePath)) throw new Error(`no Chromium at ${executablePath}: apt-get install chromium`);
   return chromium.launch({
     executablePath,
+    timeout: patienceMs,
     args: [
       '--headless',
       '--no-sandbox',

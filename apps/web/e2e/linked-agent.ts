@@ -30,6 +30,11 @@ export class LinkedAgent {
     };
     const { token } = await post<EnrolmentToken>('/enrolment-tokens', { pool: 'windows-ltsc2022' });
     const { credential } = await post<EnrolledAgent>('/agent/enrol', { token, name });
+    return await LinkedAgent.connect(farm, name, credential);
+  }
+
+  /** Opens the link of an agent that has enrolled. */
+  static async connect(farm: Farm, name: string, credential: string): Promise<LinkedAgent> {
     const socket = new WebSocket(`${farm.url.replace('http', 'ws')}/api/v1/agent/link`, {
       headers: { authorization: `Bearer ${credential}` },
     } as never);

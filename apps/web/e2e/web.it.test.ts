@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { startBrowser, startFarm, type Farm } from './farm.ts';
+import { openContext, startBrowser, startFarm, type Farm } from './farm.ts';
 
 let farm: Farm;
 let browser: Browser;
@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  context = await openContext(browser);
   page = await context.newPage();
   complaints = [];
   page.on('pageerror', (error) => complaints.push(error.message));
@@ -75,6 +75,20 @@ describe('the web UI on a real API', () => {
     expect(complaints).toEqual([]);
   });
 
+  it('formats a spec with its comments, and takes that back', async () => {
+    await logIn();
+    await page.getByRole('link', { name: 'New build' }).first().click();
+    await page.locator('.cm-content').click();
+    await page.keyboard.type('; why\n((from busybox) (run (shell "true")) ; behind\n)');
+    const lines = () => page.locator('.cm-line').allTextContents();
+    const written = await lines();
+    await page.getByRole('button', { name: 'Format', exact: true }).click();
+    await expect.poll(lines).toEqual(['; why', '((from busybox)', ' (run (shell "true")) ; behind', ')', '']);
+    await page.locator('.cm-content').press('Control+z');
+    await expect.poll(lines).toEqual(written);
+    expect(complaints).toEqual([]);
+  });
+
   it('shows a build in the list the moment that somebody else submits it', async () => {
     await logIn();
     await page.getByTitle('Live connection: live').waitFor();
@@ -84,7 +98,7 @@ describe('the web UI on a real API', () => {
       body: JSON.stringify({ spec: '((from busybox))', title: 'from a program' }),
     });
     expect(answer.ok).toBe(true);
-    await page.getByRole('link', { name: 'from a program' }).waitFor({ timeout: 5000 });
+    await page.getByRole('link', { name: 'from a program' }).waitFor();
   });
 
   it('keeps a secret without ever showing its value', async () => {
