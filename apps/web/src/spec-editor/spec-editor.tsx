@@ -64,7 +64,7 @@ export function SpecEditor({ value, onChange, onSubmit, diagnostics, goTo }: Spe
   useEffect(() => {
     const editor = view.current;
     if (editor === null || editor.state.doc.toString() === value) return;
-    editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } });
+    editor.dispatch({ changes: changeBetween(editor.state.doc.toString(), value) });
   }, [value]);
 
   useEffect(() => {
@@ -88,6 +88,16 @@ export function SpecEditor({ value, onChange, onSubmit, diagnostics, goTo }: Spe
   }, [goTo]);
 
   return <div ref={host} className="spec-editor" />;
+}
+
+/** The part in which two texts differ: the cursor stays where nothing does. */
+function changeBetween(before: string, after: string) {
+  const shorter = Math.min(before.length, after.length);
+  let from = 0;
+  while (from < shorter && before[from] === after[from]) from++;
+  let same = 0;
+  while (same < shorter - from && before.at(-1 - same) === after.at(-1 - same)) same++;
+  return { from, to: before.length - same, insert: after.slice(from, after.length - same) };
 }
 
 function forEditor(diagnostic: Diagnostic, length: number): EditorDiagnostic {

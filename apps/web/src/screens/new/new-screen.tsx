@@ -1,7 +1,7 @@
 import './new.css';
 
 import type { Diagnostic } from '@loam/contracts';
-import { checkSpec } from '@loam/spec';
+import { checkSpec, formatSpec } from '@loam/spec';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { lazy, Suspense, useMemo, useState } from 'react';
 
@@ -47,13 +47,19 @@ export function NewScreen() {
   const diagnostics = useMemo(() => unique([...checked.diagnostics, ...diagnosticsOf(refusal)]), [checked, refusal]);
   const wrong = diagnostics.some((each) => each.severity === 'error');
 
-  const send = () => {
+  /** Whether there was an error to show. */
+  const showFirstError = (): boolean => {
     const first = checkSpec(draft.spec).diagnostics.find((each) => each.severity === 'error');
-    if (first !== undefined) {
-      setGoTo({ offset: first.range.start.offset });
-      return;
-    }
-    if (submit.isPending) return;
+    if (first !== undefined) setGoTo({ offset: first.range.start.offset });
+    return first !== undefined;
+  };
+  const format = () => {
+    const spec = formatSpec(draft.spec);
+    if (spec === undefined) showFirstError();
+    else change({ spec });
+  };
+  const send = () => {
+    if (showFirstError() || submit.isPending) return;
     const body = requestOf(draft, context?.digest ?? null);
     submit.mutate(
       { body, key: keys.keyFor(body) },
@@ -79,7 +85,11 @@ export function NewScreen() {
             <button type="button" className="button" onClick={() => change({ spec: sampleSpec })}>
               Start from a sample
             </button>
-          ) : null}
+          ) : (
+            <button type="button" className="button" onClick={format}>
+              Format
+            </button>
+          )}
           <button
             type="button"
             className="button primary"
