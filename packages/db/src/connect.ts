@@ -20,6 +20,9 @@ export interface ConnectOptions {
   readonly max?: number;
 }
 
+/** After a failure the driver would let a connection rest for up to 20 s, and its next statement with it: long after the server is back. */
+const restSecondsMax = 0.5;
+
 /** Connects lazily; connections that break are made anew by the next statement. */
 export function connect(url: string, options: ConnectOptions = {}): Connection {
   const sql = postgres(url, {
@@ -27,6 +30,7 @@ export function connect(url: string, options: ConnectOptions = {}): Connection {
     // An idle farm holds no connection but the ones its queue needs.
     idle_timeout: 300,
     connect_timeout: 10,
+    backoff: (failures) => Math.min(0.05 * 2 ** failures, restSecondsMax),
     onnotice: () => undefined,
     connection: { application_name: 'loam-api' },
     transform: { column: { from: postgres.toCamel } },
