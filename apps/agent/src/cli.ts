@@ -39,7 +39,13 @@ function createProgram(done: (code: number) => void): Command {
   const program = new Command('loam-agent')
     .description('Builds on this host: for a farm (enrol, run), or by itself (build).')
     .version(agentVersion())
-    .exitOverride();
+    .exitOverride()
+    .hook('preAction', async (_, action) => {
+      const { state } = action.opts<{ state?: string }>();
+      if (state === undefined) return;
+      const { trustAuthority } = await import('./farm/trust-authority.ts');
+      trustAuthority(state);
+    });
   const command = (parent: Command, usage: string, description: string): Command =>
     parent
       .command(usage)

@@ -80,7 +80,7 @@ const remedies: Record<string, string> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'Use the name that the certificate is made for: `loam-agent enrol --force --url …`.',
 };
 const authority =
-  "Give the agent the certificate of your authority: NODE_EXTRA_CA_CERTS=FILE in its environment. If the chain lacks an intermediate, add that on the farm's side.";
+  "Put the certificate of your authority into the agent's state directory as ca.pem (or NODE_EXTRA_CA_CERTS=FILE into its environment), and restart the agent. If the chain lacks an intermediate, add that on the farm's side.";
 
 export function judgeTls({ url, chain, refusal, protocol, failure, nowMs }: TlsFacts): Verdict {
   const cost = 'The agent does not link to the farm, and gets no builds.';

@@ -33,7 +33,7 @@ export const linuxCgroups = defineCheck<CgroupFacts>({
   only: 'linux',
   async gather() {
     const unified = await readFile('/sys/fs/cgroup/cgroup.controllers', 'utf8').catch(() => undefined);
-    if (unified !== undefined) return { version: 2, controllers: unified.trim().split(/\s+/) };
+    if (unified !== undefined) return { version: 2, controllers: unified.split(/\s+/).filter((name) => name !== '') };
     const table = await readFile('/proc/cgroups', 'utf8').catch(() => '');
     return { version: table === '' ? undefined : 1, controllers: parseCgroupTable(table) };
   },
@@ -51,7 +51,7 @@ export function judgeCgroups({ version, controllers }: CgroupFacts): Verdict {
     return problem('There are no control groups.', 'runc starts no container.', 'Mount them: /sys/fs/cgroup.');
   }
   const missing = neededControllers.filter((name) => !controllers.includes(name));
-  const seen = `Version ${version} with ${controllers.join(', ')}.`;
+  const seen = `Version ${version} with ${controllers.length === 0 ? 'no controllers' : controllers.join(', ')}.`;
   if (missing.length === 0) return ok(seen, 'Limits of steps are kept.');
   return warning(
     `${seen} Missing: ${missing.join(', ')}.`,
