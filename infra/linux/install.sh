@@ -34,6 +34,7 @@ The token comes from the environment, LOAM_ENROL_TOKEN; it works once.
 END
 }
 
+units=/etc/systemd/system
 # Whether anything was done, or would be.
 changed=no
 # Whether it was said why it fails.
@@ -224,13 +225,9 @@ install_ca() {
 }
 
 keep_ca() {
-  # The agent's own mode: a step's user has to reach what is mounted from there.
+  # The agent trusts what lies there under this name. Its own mode: a step's user has to reach what is mounted from there.
   [ -d "$home" ] || install -d -m 0711 "$home"
   install -m 0644 "$ca" "$home/ca.pem"
-}
-
-with_ca() {
-  if [ -f "$home/ca.pem" ]; then NODE_EXTRA_CA_CERTS=$home/ca.pem "$@"; else "$@"; fi
 }
 
 enrolled_url() { sed -n 's/^ *"url": *"\(.*\)",\{0,1\}$/\1/p' "$home/config.json" 2>/dev/null || true; }
@@ -261,14 +258,14 @@ trade_token() {
   [ -z "$name" ] || set -- "$@" --name "$name"
   [ "$force" = no ] || set -- "$@" --force
   # By standard input: arguments are seen by every user of the host.
-  printf '%s\n' "$token" | with_ca "$program" "$@" ||
+  printf '%s\n' "$token" | "$program" "$@" ||
     fail install.enrol-failed 'The farm did not take this host in.' 'What it said stands above. A token works once, and not for long: make a new one on the screen of agents.'
 }
 
 install_service() {
   if [ "$has_systemd" = no ]; then
     warn 'no systemd here: nothing starts the agent by itself. Have your supervisor run, as root, and restart when it ends:'
-    warn "  ${ca:+NODE_EXTRA_CA_CERTS=$home/ca.pem }MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 $program run --state $home"
+    warn "  MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 $program run --state $home"
     return 0
   fi
   if [ "$dry_run" = yes ]; then
@@ -285,7 +282,6 @@ install_service() {
     step 'install the service loam-agent'
     updated=yes
   fi
-  trust_in_service
   if [ "$start" = no ]; then
     warn 'not started, as --no-start says: systemctl start loam-agent'
   elif [ "$updated" = no ] && systemctl is-active -q loam-agent; then
@@ -300,21 +296,11 @@ start_service() {
   fail install.service-failed 'The service did not start.' 'Look at: journalctl -u loam-agent -n 50'
 }
 
-# A private authority is the host's own matter: beside the unit, which the agent writes.
-trust_in_service() {
-  dropin=/etc/systemd/system/loam-agent.service.d/authority.conf
-  [ -f "$state/ca.pem" ] || return 0
-  printf '[Service]\nEnvironment=NODE_EXTRA_CA_CERTS=%s/ca.pem\n' "$state" >"$scratch/dropin"
-  cmp -s "$scratch/dropin" "$dropin" && return 0
-  step "write $dropin" install -D -m 0644 "$scratch/dropin" "$dropin"
-  systemctl daemon-reload
-  updated=yes
-}
-
 uninstall() {
-  if [ "$has_systemd" = yes ] && [ -f /etc/systemd/system/loam-agent.service ]; then
+  if [ "$has_systemd" = yes ] && [ -f "$units/loam-agent.service" ]; then
     step 'stop the service and take it away' remove_service
   fi
+  if [ -x "$program" ] && containerd_left; then step "end what a killed agent left running" end_left; fi
   [ ! -e "$program" ] || step "delete $program" rm -f "$program"
   [ ! -d "$root$prefix/lib/loam" ] || step "delete $root$prefix/lib/loam" rm -rf "$root$prefix/lib/loam"
   if [ ! -d "$home" ]; then
@@ -335,9 +321,20 @@ remove_service() {
   # By the program itself while it is there; a service must not outlive a program that is gone already.
   [ ! -x "$program" ] || "$program" service uninstall >/dev/null || warn "$program could not do it"
   systemctl disable -q --now loam-agent 2>/dev/null || true
-  rm -rf /etc/systemd/system/loam-agent.service /etc/systemd/system/loam-agent.service.d
+  rm -f "$units/loam-agent.service"
   systemctl daemon-reload
+  systemctl reset-failed -q loam-agent 2>/dev/null || true
+  [ ! -d "$units/loam-agent.service.d" ] || note "Kept: $units/loam-agent.service.d, which somebody else wrote."
 }
+
+# Whether the agent's own containerd outlived it: an agent that stops in order ends it.
+containerd_left() {
+  daemon=$(cat "$home/containerd/containerd.pid" 2>/dev/null) || return 1
+  grep -qs "$home/containerd/config.toml" "/proc/$daemon/cmdline"
+}
+
+# Whatever opens the state directory cleans up first, and ends containerd when it closes.
+end_left() { "$program" cache ls --state "$home" >/dev/null || warn "$program could not do it"; }
 
 main() {
   parse "$@"
@@ -345,6 +342,9 @@ main() {
   updated=no
   scratch=$(mktemp -d)
   trap 'finish $?' EXIT
+  # Not every shell comes by EXIT when a signal ends it.
+  trap 'explained=yes; exit 130' INT
+  trap 'explained=yes; exit 143' TERM HUP
   if [ "$action" = uninstall ]; then
     note 'Taking the Loam agent away'
     uninstall

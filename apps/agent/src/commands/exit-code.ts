@@ -21,9 +21,13 @@ export function exitCodeOf(outcome: BuildOutcome, exit: RunExit | undefined): nu
   return 1;
 }
 
+/** EX_CONFIG of sysexits.h: nothing changes until somebody has enrolled this host. The unit names it. */
+export const notConfigured = 78;
+
 /** The code with which any other command ends that threw. */
 export function exitCodeOfError(error: unknown): number {
   if (!(error instanceof LoamError)) return 1;
   if (error.code === 'agent.bad-argument' || error.code === 'agent.spec-invalid') return 2;
+  if (error.code === 'agent.not-enrolled' || error.code === 'agent.config-invalid') return notConfigured;
   return error.code === 'general.cancelled' ? 130 : 1;
 }

@@ -6,6 +6,7 @@ import { readFarmConfig } from '../config.ts';
 import { startDaemon } from '../daemon.ts';
 import { readLogLevel, type Log } from '../log.ts';
 import { parseDuration, parseSlots } from '../quantities.ts';
+import { processLifecycle } from '../service/linux/process-lifecycle.ts';
 import { hostOptions, type CommonOptions } from './options.ts';
 
 export interface RunOptions extends CommonOptions {
@@ -25,7 +26,7 @@ export interface Lifecycle {
 
 /** `loam-agent run`: the daemon, until SIGTERM or SIGINT. */
 export function run(options: RunOptions): Promise<number> {
-  return serve(options, pino({ level: readLogLevel(process.env['LOAM_LOG_LEVEL']) }), { stop: stopSignal() });
+  return serve(options, pino({ level: readLogLevel(process.env['LOAM_LOG_LEVEL']) }), processLifecycle());
 }
 
 /** The daemon from its start to its end. Gives the exit code. */
@@ -50,18 +51,4 @@ export async function serve(options: RunOptions, log: Log, lifecycle: Lifecycle)
   await daemon.stop(graceMs);
   log.info({}, 'stopped');
   return 0;
-}
-
-/** The first signal stops in order, a second one at once: what is left then is cleaned up at the next start. */
-export function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    let stopping = false;
-    for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-      process.on(name, () => {
-        if (stopping) process.exit(1);
-        stopping = true;
-        resolve(name);
-      });
-    }
-  });
 }

@@ -2,10 +2,11 @@ import { resolve } from 'node:path';
 
 import { systemClock, toLoamError } from '@loam/base';
 
-import { serve, stopSignal, type Lifecycle, type RunOptions } from '../commands/run.ts';
+import { serve, type Lifecycle, type RunOptions } from '../commands/run.ts';
 import { readFarmConfig } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { HostEvents } from './host-events.ts';
+import { processLifecycle } from './linux/process-lifecycle.ts';
 import { openHostEvents } from './open-host-events.ts';
 import { cleanLog, fileLog, withoutSecrets } from './service-log.ts';
 import { waitForContainerd } from './wait-for-containerd.ts';
@@ -23,7 +24,7 @@ export async function runService(options: ServiceRunOptions): Promise<number> {
   const secrets = credentialOf(stateDirectory);
   if (process.platform !== 'win32') {
     const log = cleanLog(secrets, (line) => process.stdout.write(line));
-    return await serve(options, log, { stop: stopSignal() });
+    return await serve(options, log, processLifecycle());
   }
   const { runWindowsService } = await import('./windows/service-process.ts');
   return await runWindowsService(options.name, systemClock, async (lifecycle) => {

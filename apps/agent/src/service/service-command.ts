@@ -37,12 +37,12 @@ export async function installService(options: ServiceInstallOptions): Promise<nu
   const { name } = options;
   mustBeName(name);
   if (options.slots !== undefined) parseSlots(options.slots);
-  if (options.grace !== undefined) parseDuration(options.grace);
+  const grace = options.grace === undefined ? {} : { graceMs: parseDuration(options.grace) };
   const stateDirectory = resolve(options.state);
   const services = await openServices();
   if (process.platform === 'win32' || process.getuid?.() === 0) claimStateDirectory(stateDirectory);
   const command = serviceCommand(options, stateDirectory);
-  const report = await services.install({ name, stateDirectory, command });
+  const report = await services.install({ name, stateDirectory, command, ...grace });
   const warnings = [...report.warnings, ...placeWarnings(command[0] ?? '', process.env)];
   print(options, { ...report, warnings, stateDirectory }, [
     `The service ${name} ${{ created: 'is installed', updated: 'is changed', unchanged: 'is as it was' }[report.changed]}: ${report.commandLine}`,

@@ -6,6 +6,8 @@ export interface ServiceDefinition {
   readonly command: readonly string[];
   /** Where the agent keeps everything; made, and closed to others, at install. */
   readonly stateDirectory: string;
+  /** How long running builds may take to end at a stop, when it is not the agent's default. Only read on Linux. */
+  readonly graceMs?: number;
 }
 
 export type ServiceState = 'not-installed' | 'stopped' | 'starting' | 'running' | 'stopping';

@@ -90,7 +90,10 @@ export function systemdServices({ root = '/' }: { readonly root?: string } = {})
       if (!existsSync(fileOf(name))) return false;
       await systemctl(name, 'disable', ...(isOffline ? [] : ['--now']), unitOf(name));
       rmSync(fileOf(name), { force: true });
-      if (!isOffline) await systemctl(name, 'daemon-reload');
+      if (isOffline) return true;
+      await systemctl(name, 'daemon-reload');
+      // One that had failed would be listed as such for ever. Mostly there is nothing to reset.
+      await systemctl(name, 'reset-failed', unitOf(name)).catch(() => undefined);
       return true;
     },
     async start(name) {

@@ -1,26 +1,41 @@
+import { notConfigured } from '../../commands/exit-code.ts';
 import type { ServiceDefinition } from '../service-manager.ts';
 
+/** What a stop takes beside the time that running builds are given: last words to the farm, containerd's end. */
+const stopSeconds = 50;
+const defaultGraceMs = 10_000;
+
 /** The unit of an agent (systemd.service(5)). infra/linux/loam-agent.service is made by it, too. */
-export function systemdUnit(definition: Pick<ServiceDefinition, 'command' | 'stateDirectory'>): string {
+export function systemdUnit(definition: Pick<ServiceDefinition, 'command' | 'stateDirectory' | 'graceMs'>): string {
+  const { command, stateDirectory, graceMs = defaultGraceMs } = definition;
   return `[Unit]
 Description=Loam build agent
-Documentation=file:///opt/loam/docs/operating.md
 After=network-online.target
 Wants=network-online.target
+# Never given up: whatever keeps the agent from starting may go by itself.
+StartLimitIntervalSec=0
 
 [Service]
-Environment=${quoted(`LOAM_STATE=${definition.stateDirectory}`)}
+# It is up when it says so, not as soon as there is a process: whoever starts it hears why it is not.
+Type=notify
+NotifyAccess=all
+TimeoutStartSec=10min
+Environment=${quoted(`LOAM_STATE=${stateDirectory}`)}
 # glibc keeps an arena for each thread that ever copied a file; two are enough, and give memory back.
 Environment=MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
-ExecStart=${definition.command.map((argument) => quoted(argument).replaceAll('$', '$$$$')).join(' ')}
+ExecStart=${command.map((argument) => quoted(argument).replaceAll('$', '$$$$')).join(' ')}
 Restart=always
-RestartSec=2
+RestartSec=5
+# Wrong arguments, and a host that is not enrolled: somebody has to look first.
+RestartPreventExitStatus=2 ${notConfigured}
 # Steps are ended by the agent, or resumed by its next life; systemd must not shoot containerd's shims.
 KillMode=process
-TimeoutStopSec=60
+TimeoutStopSec=${Math.ceil(graceMs / 1000) + stopSeconds}
 Delegate=yes
 LimitNOFILE=1048576
 TasksMax=infinity
+# When the host runs out of memory, steps go before the agent and its containerd.
+OOMScoreAdjust=-500
 
 [Install]
 WantedBy=multi-user.target

@@ -227,6 +227,21 @@ describe('the install script for Linux', () => {
     expect((await shell(`${line} --uninstall --purge`)).output).toContain('Nothing had to be changed.');
   });
 
+  test('ends the containerd that a killed agent left before the program goes that can', async () => {
+    const daemon = spawn('sleep', ['600'], { argv0: join(state(), 'containerd/config.toml') });
+    mkdirSync(join(state(), 'containerd'), { recursive: true });
+    writeFileSync(join(state(), 'containerd/containerd.pid'), `${daemon.pid}\n`);
+    mkdirSync(dirname(program()), { recursive: true });
+    const asked = join(root, 'asked');
+    writeFileSync(program(), `#!/bin/sh\necho "$@" >${asked}\nkill ${daemon.pid}\n`, { mode: 0o755 });
+    const { line } = await pastedLine('--uninstall --purge');
+    const { code, output } = await shell(line);
+    daemon.kill('SIGKILL');
+    expect([code, output]).toEqual([0, expect.stringContaining('end what a killed agent left running')]);
+    expect(readFileSync(asked, 'utf8')).toBe(`cache ls --state ${state()}\n`);
+    expect(existsSync(state())).toBe(false);
+  });
+
   describe('behind TLS of a private authority', () => {
     let proxy: Server;
     let secure: TestFarm;
@@ -265,7 +280,6 @@ describe('the install script for Linux', () => {
     test('trusts it by the digest in the line, and keeps it for the agent', async () => {
       const { code, output } = await shell(await secureLine());
       expect([code, output]).toEqual([0, expect.stringContaining('Enrolled as')]);
-      expect(output).toContain(`NODE_EXTRA_CA_CERTS=${state()}/ca.pem`);
       expect(readFileSync(join(state(), 'ca.pem'), 'utf8')).toBe(readFileSync(`${directory}/ca.pem`, 'utf8'));
     });
 
@@ -317,8 +331,13 @@ describe('the install script for Linux', () => {
     }
     // A program that does not work any more must not keep its service.
     writeFileSync(join(root, 'usr/bin/loam-agent'), '#!/bin/sh\nexit 1\n');
+    const overridden = join(root, 'units/loam-agent.service.d');
+    mkdirSync(overridden);
+    writeFileSync(join(overridden, 'proxy.conf'), '');
     const removed = await inNamespace(`${own} --uninstall`);
     expect([removed.code, removed.output]).toEqual([0, expect.stringContaining('stop the service')]);
-    expect(readdirSync(join(root, 'units'))).toEqual([]);
+    expect(removed.output).toContain('loam-agent.service.d, which somebody else wrote');
+    expect(readdirSync(join(root, 'units'))).toEqual(['loam-agent.service.d']);
+    expect(readdirSync(overridden)).toEqual(['proxy.conf']);
   });
 });
