@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,10 +11,11 @@ import { drainOutput } from './output-drain.ts';
 it.skipIf(process.platform === 'win32')('what an earlier life left unread holds nobody up who writes', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'loam-drain-'));
   const fifos = ['one.out', 'one.err'].map((name) => join(directory, name));
-  execFileSync('mkfifo', [...fifos, join(directory, 'one.in')]);
   // Like a shim, which has both ends open.
-  const script = 'exec 3<>"$1" 4<>"$2"; echo ready; head -c 1000000 /dev/zero | tee /dev/fd/4 >&3';
-  const writer = spawn('/bin/sh', ['-c', script, 'sh', ...fifos], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const script = 'mkfifo "$@"; exec 3<>"$1" 4<>"$2"; echo ready; head -c 1000000 /dev/zero | tee /dev/fd/4 >&3';
+  const writer = spawn('/bin/sh', ['-c', script, 'sh', ...fifos, join(directory, 'one.in')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const exited = once(writer, 'exit');
   await once(writer.stdout, 'data');
   const end = await drainOutput(directory);
