@@ -23,6 +23,7 @@ it.skipIf(process.platform === 'win32')('what an earlier life left unread holds 
     expect(await exited).toEqual([0, null]);
   } finally {
     end();
+    writer.kill();
     rmSync(directory, { recursive: true });
   }
 });
