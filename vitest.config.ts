@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url';
+
 import { defineConfig } from 'vitest/config';
 
 /** Real containerd on a real Windows host: there is nothing to run it on anywhere else (docs/windows-lane.md). */
@@ -16,6 +18,7 @@ const windowsOnly = {
  * four busy processes the checksum of 2 GiB took 55 s and a run of dependency-cruiser 18, ten times what they take alone.
  */
 const patience = { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 120_000 } } };
+const alias = { 'fast-check': fileURLToPath(new URL('tools/lib/fixed-examples.mjs', import.meta.url)) };
 
 /**
  * Two projects, and one more on Windows. `unit` needs nothing but Node; `integration` (*.it.test.ts) starts real Postgres, Redis,
@@ -30,6 +33,7 @@ export default defineConfig({
           include: ['{apps,packages}/*/src/**/*.test.{ts,tsx}', 'tools/**/*.test.{ts,mjs}'],
           exclude: ['**/*.it.test.{ts,tsx}', '**/node_modules/**'],
           ...patience,
+          alias,
         },
       },
       {
@@ -42,6 +46,7 @@ export default defineConfig({
           ],
           exclude: ['**/*.windows.it.test.ts', '**/node_modules/**'],
           ...patience,
+          alias,
           fileParallelism: false,
         },
       },
