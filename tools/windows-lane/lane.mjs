@@ -9,7 +9,7 @@ import { say } from '../lib/run.mjs';
 import { makeWorkFolder } from '../lib/work-folder.mjs';
 import { bundleTests } from './bundle.mjs';
 import { runTestFile } from './run-tests.mjs';
-import { skippedFiles, skippedTests, suites } from './suites.mjs';
+import { exceptionOf, skippedFiles, skippedTests, suites } from './suites.mjs';
 import { buildPrograms } from './programs.mjs';
 import { Wine, windowsPath } from './wine.mjs';
 
@@ -61,9 +61,10 @@ function filesOf(wanted) {
     if (files.length === 0) throw new Error(`The lane's list names ${pattern}, and there is no such file.`);
     return files;
   });
-  const gone = Object.keys({ ...skippedFiles, ...skippedTests }).filter((file) => !all.includes(file));
+  const met = new Set(all.flatMap((file) => [file, exceptionOf(file)]));
+  const gone = Object.keys({ ...skippedFiles, ...skippedTests }).filter((name) => !met.has(name));
   if (gone.length > 0) throw new Error(`The lane's list of exceptions names what is not there: ${gone.join(', ')}`);
-  const runnable = all.filter((file) => !(file in skippedFiles));
+  const runnable = all.filter((file) => exceptionOf(file) === undefined);
   const chosen = runnable.filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)));
   if (chosen.length === 0) throw new Error(`No file of the lane has a name like ${wanted.join(' or ')}.`);
   return chosen.toSorted();

@@ -28,13 +28,21 @@ const pollTimeoutMs = 60_000;
 const skipped = JSON.parse(process.env['LOAM_LANE_SKIPPED'] ?? '{}') as Readonly<Record<string, string>>;
 
 const declareTest: Declare = (name, ...rest) => {
-  void nodeTest(name, { timeout, skip: skipped[name] ?? false }, async () => {
-    await bodyOf(rest)();
-  });
+  void nodeTest(name, { timeout, skip: skipped[name] ?? false }, () => alive(bodyOf(rest)));
 };
 const declareSuite: Declare = (name, ...rest) => {
   void nodeDescribe(name, () => void bodyOf(rest)());
 };
+
+/** Keeps the process alive meanwhile, as vitest's are: what a test waits for may have a timer that would not. */
+async function alive(work: () => unknown): Promise<void> {
+  const timer = setInterval(() => undefined, timeout);
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
 
 function bodyOf(rest: readonly unknown[]): Body {
   const body = rest.find((argument) => typeof argument === 'function');
@@ -52,7 +60,10 @@ function withEach(declare: Declare) {
         declare(titleOf(name, args), () => bodyOf(rest)(...args));
       }
     };
-  return Object.assign(declare, { each });
+  const skipIf = (): never => {
+    throw new Error('The lane skips what tools/windows-lane/suites.mjs names, and nothing else.');
+  };
+  return Object.assign(declare, { each, skipIf });
 }
 
 function titleOf(name: string, args: readonly unknown[]): string {
@@ -118,13 +129,13 @@ const vi: Pick<typeof vitestVi, 'fn' | 'spyOn' | 'restoreAllMocks'> & { readonly
   restoreAllMocks,
   waitFor,
 };
-const afterAll = (work: () => unknown): void => after(async () => void (await work()));
-const beforeAll = (work: () => unknown): void => before(async () => void (await work()));
-const beforeEachTest = (work: () => unknown): void => beforeEach(async () => void (await work()));
+const afterAll = (work: () => unknown): void => after(() => alive(work));
+const beforeAll = (work: () => unknown): void => before(() => alive(work));
+const beforeEachTest = (work: () => unknown): void => beforeEach(() => alive(work));
 const afterEachTest = (work: () => unknown): void =>
   afterEach(async () => {
     try {
-      await work();
+      await alive(work);
     } catch (error) {
       // A deleted file that is still open keeps its name under Wine 8, and so its directory; on NTFS it does not.
       if ((error as NodeJS.ErrnoException).syscall !== 'rmdir') throw error;
