@@ -25,14 +25,31 @@ function needsSafeForm(command: string, options: DockerfileOptions): boolean {
     command.includes('\n') ||
     command.endsWith(options.platform === 'windows' ? '`' : '\\') ||
     command.startsWith('--') ||
-    /(^|\s)\d*<<-?[^<\s]/.test(withoutQuotes(command)) ||
+    hasHereDocument(command) ||
     isJsonArray(command)
   );
 }
 
-/** The words of a command with an `x` for what they quote: Docker looks for here-documents at the beginning of words. */
-function withoutQuotes(command: string): string {
-  return command.replaceAll(/\\.|'[^']*'|"(?:\\.|[^"\\])*"/g, 'x');
+/** Docker looks for here-documents at the beginning of words, whatever the shell makes of them; quotes hold words together. */
+function hasHereDocument(command: string): boolean {
+  if (!command.includes('<<')) return false;
+  const hereDocument = /\d*<<-?[^<\s]/y;
+  let quote = '';
+  let wordBegins = true;
+  for (let at = 0; at < command.length; at++) {
+    const character = command.charAt(at);
+    if (character === '\\' && quote !== "'") at++;
+    else if (character === quote) quote = '';
+    else if (quote === '') {
+      hereDocument.lastIndex = at;
+      if (wordBegins && hereDocument.test(command)) return true;
+      if (character === '"' || character === "'") quote = character;
+      wordBegins = /\s/.test(character);
+      continue;
+    }
+    wordBegins = false;
+  }
+  return false;
 }
 
 /** Whether Docker would take the rest of an instruction for its JSON form. */

@@ -73,6 +73,15 @@ describe('what Docker understands is written as OBuilder writes it', () => {
     expect(lines(ops, 'unix_buildkit')).toEqual(wanted);
   });
 
+  test('a command of millions of characters is no trouble', () => {
+    for (const text of [`"${'\\\\a'.repeat(4e6)}"`, `"${'x'.repeat(1e7)}`, "'".repeat(4e6), '"<<a '.repeat(2e6)]) {
+      const command = `cat <<<x ${text}`;
+      const op = { kind: 'run', cache: [], network: [], secrets: [], shell: command } as const;
+      const spec: Spec = { builds: [], from: 'x', ops: [op] };
+      expect(toDockerfile(spec, { platform: 'unix', buildkit: true }).length).toBeGreaterThan(command.length);
+    }
+  });
+
   test('of builds that share a name only those are renamed that Docker would mix up', () => {
     const spec = read(
       '((build a ((from x))) (build a ((build A ((from q))) (from y) (copy (from (build A)) (src s) (dst d))))' +
