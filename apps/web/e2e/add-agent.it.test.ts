@@ -1,41 +1,15 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
 
-import { openContext, startBrowser, startFarm, type Farm } from './farm.ts';
+import { useFarmWindow } from './farm-window.ts';
 import { LinkedAgent } from './linked-agent.ts';
 
-let farm: Farm;
-let browser: Browser;
-let context: BrowserContext;
+const ui = useFarmWindow();
 let page: Page;
-let complaints: string[];
-
-beforeAll(async () => {
-  [farm, browser] = await Promise.all([startFarm(), startBrowser()]);
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await farm?.stop();
-});
-
 beforeEach(async () => {
-  context = await openContext(browser);
-  page = await context.newPage();
-  complaints = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-  await page.goto(`${farm.url}/log-in`);
-  await page.getByLabel('API token').fill(farm.token);
-  await page.getByRole('button', { name: 'Log in' }).click();
-  await page.getByRole('heading', { name: 'Builds', exact: true }).waitFor();
-  await page.goto(`${farm.url}/agents`);
-});
-
-afterEach(async () => {
-  await context.close();
+  ({ page } = ui);
+  await ui.logIn();
+  await page.goto(`${ui.farm.url}/agents`);
 });
 
 async function openDialog(): Promise<void> {
@@ -45,14 +19,14 @@ async function openDialog(): Promise<void> {
 
 /** What the installed agent does first: trades the token, and opens its link. */
 async function enrol(token: string, name: string): Promise<() => Promise<LinkedAgent>> {
-  const answer = await fetch(`${farm.url}/api/v1/agent/enrol`, {
+  const answer = await fetch(`${ui.farm.url}/api/v1/agent/enrol`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ token, name }),
   });
   expect(answer.status).toBe(201);
   const { credential } = (await answer.json()) as { credential: string };
-  return () => LinkedAgent.connect(farm, name, credential);
+  return () => LinkedAgent.connect(ui.farm, name, credential);
 }
 
 describe('adding an agent', () => {
@@ -63,7 +37,7 @@ describe('adding an agent', () => {
     await page.getByRole('button', { name: 'Make the line' }).click();
     const line = (await page.getByRole('group', { name: 'the line for Windows' }).textContent()) ?? '';
     expect(line).toMatch(/^\$env:LOAM_ENROL_TOKEN = 'loamenr_[\w-]+'; & \(\[scriptblock\]::Create/);
-    expect(line).toContain(`${farm.url}/install.ps1))) -Slots 3 -Isolation process-or-hyperv`);
+    expect(line).toContain(`${ui.farm.url}/install.ps1))) -Slots 3 -Isolation process-or-hyperv`);
     await page.getByText('is this machine alone').waitFor();
     await page.getByText('Waiting for the host.').waitFor();
     await page.getByText(/^Expires in 5\d/).waitFor();
@@ -76,7 +50,7 @@ describe('adding an agent', () => {
     await page.getByText('frost-1 is online').waitFor();
     await page.getByRole('button', { name: 'Done' }).click();
     await page.getByRole('heading', { name: 'frost-1' }).waitFor();
-    expect(complaints).toEqual([]);
+    expect(ui.complaints).toEqual([]);
     await agent.leave();
   });
 
@@ -112,7 +86,7 @@ describe('adding an agent', () => {
   });
 
   it('says that packages were not built yet, and goes on by itself when they are', async () => {
-    await farm.offerPackages([]);
+    await ui.farm.offerPackages([]);
     await openDialog();
     await page.getByText('npm run package').waitFor();
     expect(await page.getByRole('button', { name: 'Make the line' }).isDisabled()).toBe(true);
@@ -120,10 +94,10 @@ describe('adding an agent', () => {
     await page.getByRole('tab', { name: 'Container or by hand' }).click();
     expect(await page.getByRole('button', { name: 'Make the line' }).isDisabled()).toBe(false);
     await page.getByRole('tab', { name: 'Linux' }).click();
-    await farm.offerPackages(['windows-x64', 'linux-x64']);
+    await ui.farm.offerPackages(['windows-x64', 'linux-x64']);
     await page.getByText('npm run package').waitFor({ state: 'detached' });
     expect(await page.getByRole('button', { name: 'Make the line' }).isDisabled()).toBe(false);
-    expect(complaints).toEqual([]);
+    expect(ui.complaints).toEqual([]);
   });
 
   it('says when a token has expired, and makes another', async () => {
@@ -155,6 +129,6 @@ describe('adding an agent', () => {
       expect(await overflow()).toBeLessThanOrEqual(0);
       await page.keyboard.press('Escape');
     }
-    expect(complaints).toEqual([]);
+    expect(ui.complaints).toEqual([]);
   });
 });

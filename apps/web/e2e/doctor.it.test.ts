@@ -1,37 +1,22 @@
 import type { DoctorReport, Finding } from '@loam/contracts';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { openContext, startBrowser, startFarm, type Farm } from './farm.ts';
+import { useFarmWindow } from './farm-window.ts';
 import { LinkedAgent } from './linked-agent.ts';
 
-let farm: Farm;
-let browser: Browser;
-let page: Page;
+const ui = useFarmWindow();
 const agents: LinkedAgent[] = [];
-const complaints: string[] = [];
-
-beforeAll(async () => {
-  [farm, browser] = await Promise.all([startFarm(), startBrowser()]);
-});
+let page: Page;
 afterAll(async () => {
   for (const agent of agents) await agent.leave();
-  await browser?.close();
-  await farm?.stop();
 });
 beforeEach(async () => {
-  const context = await openContext(browser);
-  page = await context.newPage();
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-  await page.goto(`${farm.url}/log-in`);
-  await page.getByLabel('API token').fill(farm.token);
-  await page.getByRole('button', { name: 'Log in' }).click();
-  await page.getByRole('heading', { name: 'Builds', exact: true }).waitFor();
-  await page.goto(`${farm.url}/agents`);
+  ({ page } = ui);
+  await ui.logIn();
+  await page.goto(`${ui.farm.url}/agents`);
 });
+afterEach(() => expect(ui.complaints).toEqual([]));
 
 const finding = (id: string, status: Finding['status'], more: Partial<Finding> = {}): Finding => ({
   id,
@@ -52,7 +37,7 @@ const reportOf = (...findings: Finding[]): DoctorReport => ({
 });
 
 async function joined(name: string): Promise<LinkedAgent> {
-  const agent = await LinkedAgent.join(farm, name);
+  const agent = await LinkedAgent.join(ui.farm, name);
   agents.push(agent);
   return agent;
 }
@@ -124,6 +109,6 @@ describe("the agents' page", () => {
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect([colorScheme, overflow]).toEqual([colorScheme, 0]);
     }
-    expect(complaints).toEqual([]);
+    expect(ui.complaints).toEqual([]);
   });
 });

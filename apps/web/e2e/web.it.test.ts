@@ -1,58 +1,28 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
 
-import { openContext, startBrowser, startFarm, type Farm } from './farm.ts';
+import { useFarmWindow } from './farm-window.ts';
 
-let farm: Farm;
-let browser: Browser;
-let context: BrowserContext;
+const ui = useFarmWindow();
 let page: Page;
-let complaints: string[];
-
-beforeAll(async () => {
-  [farm, browser] = await Promise.all([startFarm(), startBrowser()]);
+beforeEach(() => {
+  ({ page } = ui);
 });
-
-afterAll(async () => {
-  await browser?.close();
-  await farm?.stop();
-});
-
-beforeEach(async () => {
-  context = await openContext(browser);
-  page = await context.newPage();
-  complaints = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-});
-
-afterEach(async () => {
-  await context.close();
-});
-
-async function logIn(): Promise<void> {
-  await page.goto(`${farm.url}/log-in`);
-  await page.getByLabel('API token').fill(farm.token);
-  await page.getByRole('button', { name: 'Log in' }).click();
-  await page.getByRole('heading', { name: 'Builds', exact: true }).waitFor();
-}
 
 describe('the web UI on a real API', () => {
   it('leads a stranger to the login and back to where they wanted to go', async () => {
-    await page.goto(`${farm.url}/agents`);
+    await page.goto(`${ui.farm.url}/agents`);
     await page.getByLabel('API token').fill('loam_wrong');
     await page.getByRole('button', { name: 'Log in' }).click();
     await page.getByText('api.bad-token').waitFor();
-    await page.getByLabel('API token').fill(farm.token);
+    await page.getByLabel('API token').fill(ui.farm.token);
     await page.getByRole('button', { name: 'Log in' }).click();
     await page.getByRole('heading', { name: 'Agents', exact: true }).waitFor();
     expect(new URL(page.url()).pathname).toBe('/agents');
   });
 
   it('shows an error at its position while typing, then submits, and cancels from the page of the build', async () => {
-    await logIn();
+    await ui.logIn();
     await page.getByRole('link', { name: 'New build' }).first().click();
     await page.locator('.cm-content').click();
     await page.keyboard.type('((from busybox)\n(rn (shell "true")))');
@@ -72,11 +42,11 @@ describe('the web UI on a real API', () => {
     await page.getByText('Cancelled', { exact: true }).first().waitFor();
     await page.getByRole('link', { name: 'Edit and run again' }).click();
     await page.getByText('(shell "true")').first().waitFor();
-    expect(complaints).toEqual([]);
+    expect(ui.complaints).toEqual([]);
   });
 
   it('formats a spec with its comments, and takes that back', async () => {
-    await logIn();
+    await ui.logIn();
     await page.getByRole('link', { name: 'New build' }).first().click();
     await page.locator('.cm-content').click();
     await page.keyboard.type('; why\n((from busybox) (run (shell "true")) ; behind\n)');
@@ -86,15 +56,15 @@ describe('the web UI on a real API', () => {
     await expect.poll(lines).toEqual(['; why', '((from busybox)', ' (run (shell "true")) ; behind', ')', '']);
     await page.locator('.cm-content').press('Control+z');
     await expect.poll(lines).toEqual(written);
-    expect(complaints).toEqual([]);
+    expect(ui.complaints).toEqual([]);
   });
 
   it('shows a build in the list the moment that somebody else submits it', async () => {
-    await logIn();
+    await ui.logIn();
     await page.getByTitle('Live connection: live').waitFor();
-    const answer = await fetch(`${farm.url}/api/v1/builds`, {
+    const answer = await fetch(`${ui.farm.url}/api/v1/builds`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${farm.token}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${ui.farm.token}`, 'content-type': 'application/json' },
       body: JSON.stringify({ spec: '((from busybox))', title: 'from a program' }),
     });
     expect(answer.ok).toBe(true);
@@ -102,8 +72,8 @@ describe('the web UI on a real API', () => {
   });
 
   it('keeps a secret without ever showing its value', async () => {
-    await logIn();
-    await page.goto(`${farm.url}/settings`);
+    await ui.logIn();
+    await page.goto(`${ui.farm.url}/settings`);
     await page.getByLabel('Name').fill('signing-key');
     await page.getByLabel('Value').fill('hush');
     await page.getByRole('button', { name: 'Set', exact: true }).click();
@@ -112,12 +82,12 @@ describe('the web UI on a real API', () => {
   });
 
   it('keeps every page within a phone, in both themes, without a complaint of the browser', async () => {
-    await logIn();
+    await ui.logIn();
     await page.setViewportSize({ width: 390, height: 800 });
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
       for (const path of ['/', '/new', '/cache', '/agents', '/settings', '/nowhere']) {
-        await page.goto(`${farm.url}${path}`);
+        await page.goto(`${ui.farm.url}${path}`);
         await page
           .getByRole('heading', { level: 1 })
           .or(page.getByRole('heading', { level: 2 }))
@@ -127,6 +97,6 @@ describe('the web UI on a real API', () => {
         expect(overflow, `${path} is wider than the screen`).toBeLessThanOrEqual(0);
       }
     }
-    expect(complaints).toEqual([]);
+    expect(ui.complaints).toEqual([]);
   });
 });
