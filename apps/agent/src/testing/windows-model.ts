@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,6 +8,7 @@ import { systemClock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
 import { localEndpoint } from '@loam/containerd/testing';
 import { baseLayer, ContainerdModel, layerTar, type ContainerdModelOptions } from '@loam/containerd-model';
+import { removeTree } from '@loam/files';
 
 /** The HCS back end on a model of Windows containerd, which proves nothing about Windows. */
 export interface WindowsModel {
@@ -49,7 +50,7 @@ export async function openWindowsModel(options: Partial<ContainerdModelOptions> 
       await backend.close();
       client.close();
       await model.close();
-      await rm(directory, { recursive: true, force: true });
+      await removeTree(directory);
     },
   };
 }

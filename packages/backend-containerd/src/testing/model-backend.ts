@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -14,6 +14,7 @@ import {
   type ContainerdModelOptions,
 } from '@loam/containerd-model';
 import { localEndpoint } from '@loam/containerd/testing';
+import { removeTree } from '@loam/files';
 
 import { createContainerdBackend, type ContainerdBackend, type ContainerdBackendOptions } from '../backend.ts';
 import { createHcsDriver, type HcsDriverOptions } from '../hcs/hcs-driver.ts';
@@ -109,7 +110,7 @@ export async function openModelBackend(options: ModelBackendOptions = {}): Promi
       }
       client.close();
       await model.close();
-      await rm(directory, { recursive: true, force: true });
+      await removeTree(directory);
       // Whatever a test is about, the ten rules of the reference's §0 hold in it.
       const broken = brokenRules(model.recording);
       if (broken.length > 0) throw new Error(broken.join('\n'));

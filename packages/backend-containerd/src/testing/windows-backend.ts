@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, stat } from 'node:fs/promises';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { Platform, SnapshotName, TreeEntry } from '@loam/backend';
 import { systemClock } from '@loam/base';
 import { connect, type Containerd } from '@loam/containerd';
+import { removeTree } from '@loam/files';
 
 import { createContainerdBackend, type ContainerdBackend } from '../backend.ts';
 import { baseImageTag } from '../hcs/os-match.ts';
@@ -81,7 +82,7 @@ export async function openWindowsBackend(image: string): Promise<WindowsBackend>
     async close() {
       await latest().backend.close();
       for (const { client } of lives) client.close();
-      await rm(stateDirectory, { recursive: true, force: true, maxRetries: 5 });
+      await removeTree(stateDirectory);
     },
   };
 }
