@@ -71,6 +71,7 @@ export async function startDaemon({
     slots: config.slots,
     clock,
     log,
+    onTold: (stepId) => host.logs.told(stepId),
     run: (journal, onRecord) =>
       runAttempt(journal, {
         engine: loggedEngine(engine, log),
@@ -78,6 +79,7 @@ export async function startDaemon({
         ids,
         platform,
         onRecord,
+        untold: (stepId) => host.logs.untold(stepId),
         sources: {
           parse: parseOffered,
           context: ({ context, fence }, signal) =>

@@ -17,7 +17,7 @@ import { startPrivateContainerd } from './containerd-process.ts';
 import { ContainerdSupervisor, type SupervisorOptions } from './containerd-supervisor.ts';
 import { readRegistries } from './registries.ts';
 import { fileShellMemory } from './shell-memory.ts';
-import { fileLogSpool } from './spool/file-log-spool.ts';
+import { fileLogSpool, type FileLogSpool } from './spool/file-log-spool.ts';
 
 export interface HostOptions {
   /** Absolute. */
@@ -44,6 +44,7 @@ export interface Host {
   readonly client: Containerd;
   readonly backend: ContainerdBackend;
   readonly engine: Engine;
+  readonly logs: FileLogSpool;
   readonly platform: Platform;
   /** Marks what is ours in containerd. */
   readonly identity: string;
@@ -102,13 +103,14 @@ export async function openHost(options: HostOptions): Promise<Host> {
     });
     const reconciled = await backend.store.reconcile();
     const platform = hostPlatform();
+    const logs = fileLogSpool(join(stateDirectory, 'logs'));
     const engine = createEngine({
       store: backend.store,
       sandbox: watched(backend.sandbox, options.onWillNotDie ?? (() => undefined)),
       fetcher: backend.fetcher,
       platform,
       clock: systemClock,
-      logs: fileLogSpool(join(stateDirectory, 'logs')),
+      logs,
       shells: fileShellMemory(join(stateDirectory, 'shells.json')),
     });
     open.push(() => engine.idle());
@@ -116,6 +118,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       client,
       backend,
       engine: supervisor ? onceReady(engine, () => supervisor.ready()) : engine,
+      logs,
       platform,
       identity,
       reconciled,

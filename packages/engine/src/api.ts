@@ -4,7 +4,7 @@ import type { ContextSource } from '@loam/context';
 import type { Spec } from '@loam/spec';
 
 import type { BuildEvent, StepKind, StepPlace } from './events.ts';
-import type { LogSpool } from './log-spool.ts';
+import type { LogChunk, LogSpool } from './log-spool.ts';
 import type { StepRecord } from './step-record.ts';
 import type { ShellMemory } from './step-resolver.ts';
 
@@ -63,6 +63,8 @@ export interface BuildRequest {
   readonly stepTimeoutMs?: number;
   /** Ask registries for tags that were looked up before. */
   readonly refresh?: boolean;
+  /** The log of a step that is found, where whoever watches has not heard it yet; it is told as if the step were executed. */
+  readonly logOfHit?: (id: StepId) => AsyncIterable<LogChunk> | undefined;
   /** Names the build in listings of the back end: an attempt id. */
   readonly owner: string;
 }

@@ -71,7 +71,7 @@ export class BuildSession {
       // Stages that were under way when another failed end before the build does.
       while (this.#pending().length > 0) await Promise.allSettled(this.#pending());
       for (const reporter of this.#reporters.values()) reporter.cancelIfOpen();
-      if (result && !this.#failure) await this.#tellUnneeded(root);
+      if (result && !this.#failure) await this.#guard(root, () => this.#tellUnneeded(root));
       if (this.#failure) return { kind: 'failed', ...this.#failure };
       if (result) return { kind: 'succeeded', ...result };
       return { kind: 'cancelled' };
@@ -103,7 +103,7 @@ export class BuildSession {
         image: resolved.image,
         ...(await baseSize(this.#parts, base)),
       });
-      for (const step of resolved.steps) this.#hit(step, snapshotOf(step));
+      for (const step of resolved.steps) await this.#hit(step, snapshotOf(step));
     }
   }
 
@@ -194,7 +194,7 @@ export class BuildSession {
       from.succeeded('hit', base, await baseSize(this.#parts, base));
     }
     this.#pins.add(parent);
-    for (const step of steps.slice(0, built + 1)) this.#hit(step, snapshotOf(step));
+    for (const step of steps.slice(0, built + 1)) await this.#hit(step, snapshotOf(step));
     const misses = steps.slice(built + 1);
     this.#checkSecrets(misses);
     for (const step of misses)
@@ -222,9 +222,21 @@ export class BuildSession {
     }
   }
 
-  #hit(step: ResolvedStep, snapshot: SnapshotName): void {
+  async #hit(step: ResolvedStep, snapshot: SnapshotName): Promise<void> {
     this.#begin(step.place);
-    this.#reporter(step.place).succeeded('hit', snapshot, factsOf(step));
+    this.#reporter(step.place).know(factsOf(step));
+    this.#reporter(step.place).succeeded('hit', snapshot, { logBytes: await this.#tellLog(step) });
+  }
+
+  /** Tells the log of a step that was found, if it is wanted; gives its length. */
+  async #tellLog({ id, place }: ResolvedStep): Promise<number> {
+    let length = 0;
+    for await (const chunk of this.#request.logOfHit?.(id) ?? []) {
+      if (this.#stop.signal.aborted) throw cancelled();
+      this.#reporter(place).log(chunk);
+      length = chunk.offset + chunk.bytes.length;
+    }
+    return length;
   }
 
   #begin(place: StepPlace): void {
@@ -249,7 +261,7 @@ export class BuildSession {
     const { result, shared, logBytes } = followed;
     switch (result.kind) {
       case 'hit':
-        reporter.succeeded('hit', result.snapshot.name);
+        reporter.succeeded('hit', result.snapshot.name, { logBytes: await this.#tellLog(step) });
         return result.snapshot.name;
       case 'done': {
         const { snapshot, sizeBytes, exit } = result;

@@ -38,6 +38,8 @@ export interface ExecutionHandle {
   /** Aborts when nobody waits for the step any more. */
   readonly signal: AbortSignal;
   readonly log: SpoolWriter['append'];
+  /** Nothing more comes. Resolves when the log is safe: only then the step may be committed, or its log might be lost. */
+  readonly endLog: () => Promise<void>;
   readonly phase: (report: PhaseReport) => void;
 }
 export type StepCode = (handle: ExecutionHandle) => Promise<{ snapshot: Snapshot; sizeBytes: number; exit?: RunExit }>;
@@ -121,6 +123,7 @@ class Execution {
   readonly #seats = new Set<Seat>();
   #length = 0;
   #phase: PhaseReport | undefined;
+  #logEnd: Promise<void> | undefined;
   #result: Promise<ExecutionResult> | undefined;
 
   constructor(log: SpoolWriter) {
@@ -152,6 +155,7 @@ class Execution {
     const handle: ExecutionHandle = {
       signal: this.#abort.signal,
       log: (stream, bytes) => this.#append(stream, bytes),
+      endLog: () => this.#endLog(),
       phase: (report) => {
         this.#phase = report;
         for (const seat of this.#seats) seat.follower.onPhase(report);
@@ -166,12 +170,17 @@ class Execution {
       else result = { kind: 'failed', failure: new ExecutionFailure(() => toLoamError(error)) };
     }
     try {
-      await this.#log.end();
+      await this.#endLog();
       return result;
     } catch (error) {
       // A step whose log is lost must not pass for one that succeeded with a short log.
       return { kind: 'failed', failure: new ExecutionFailure(() => toLoamError(error)) };
     }
+  }
+
+  #endLog(): Promise<void> {
+    this.#logEnd ??= this.#log.end();
+    return this.#logEnd;
   }
 
   #append(stream: LogChunk['stream'], bytes: Uint8Array): void {

@@ -48,6 +48,7 @@ export function runStep(step: ResolvedRun, options: RunStepOptions): StepCode {
       }
       if (exit.kind !== 'exited' || exit.code !== 0) throw failureOf(exit, options);
       handle.phase({ phase: 'committing' });
+      await handle.endLog();
       const snapshot = await store.commit(working, step.id as string as SnapshotName, stepLabels(step));
       return { snapshot, sizeBytes: (await store.usage(snapshot.name)).sizeBytes, exit };
     } catch (error) {

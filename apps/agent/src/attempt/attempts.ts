@@ -1,4 +1,4 @@
-import { sleep, type Clock } from '@loam/base';
+import { sleep, type Clock, type StepId } from '@loam/base';
 import type { AgentMessage, ApiMessage, Offer } from '@loam/contracts';
 
 import type { AttemptJournal } from '../journal/attempt-journal.ts';
@@ -6,6 +6,7 @@ import type { Journals } from '../journal/journals.ts';
 import type { JournalRecord } from '../journal/record.ts';
 import type { Log } from '../log.ts';
 import type { RunningAttempt } from './run-attempt.ts';
+import { ToldSteps } from './told-steps.ts';
 
 export interface AttemptsOptions {
   readonly journals: Journals;
@@ -14,6 +15,8 @@ export interface AttemptsOptions {
   readonly log: Log;
   /** Starts to work on the attempt. */
   readonly run: (journal: AttemptJournal, onRecord: (record: JournalRecord) => void) => RunningAttempt;
+  /** The farm has got a step and its log. */
+  readonly onTold?: (stepId: StepId) => void;
 }
 
 export interface AttemptsListener {
@@ -35,12 +38,14 @@ type Welcome = Extract<ApiMessage, { type: 'welcome' }>['attempts'];
 export class Attempts {
   readonly #options: AttemptsOptions;
   readonly #running = new Map<string, RunningAttempt>();
+  readonly #told: ToldSteps;
   #listener: AttemptsListener = { onRecord() {}, onQuarantine() {}, onLost() {} };
   #quarantine: string | undefined;
   #stopping = false;
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
+    this.#told = new ToldSteps(options.onTold ?? (() => undefined));
   }
 
   listen(listener: AttemptsListener): void {
@@ -113,8 +118,10 @@ export class Attempts {
 
   ack(attemptId: string, seq: number): void {
     const journal = this.#options.journals.get(attemptId);
-    journal?.ack(seq);
-    if (journal?.isSettled && !this.#running.has(attemptId)) this.#options.journals.remove(journal);
+    if (journal === undefined) return;
+    journal.ack(seq);
+    this.#told.acknowledged(journal);
+    if (journal.isSettled && !this.#running.has(attemptId)) this.#remove(journal);
   }
 
   /** The attempt is not ours any more: its journal goes, and what runs of it ends. */
@@ -122,7 +129,7 @@ export class Attempts {
     const journal = this.#options.journals.get(attemptId);
     if (journal?.state.ended === false) this.#options.log.warn({ attemptId }, 'the farm has given this attempt up');
     this.#running.get(attemptId)?.abandon();
-    if (journal) this.#options.journals.remove(journal);
+    if (journal) this.#remove(journal);
   }
 
   /**
@@ -152,22 +159,30 @@ export class Attempts {
     return this.#running.size + waiting.length;
   }
 
+  #remove(journal: AttemptJournal): void {
+    this.#told.forget(journal.attemptId);
+    this.#options.journals.remove(journal);
+  }
+
   #start(journal: AttemptJournal): void {
     const { attemptId } = journal;
     this.#options.log.info({ attemptId, resumed: journal.lastSeq > 0 }, 'attempt started');
-    const running = this.#options.run(journal, (record) => this.#listener.onRecord(record));
+    const running = this.#options.run(journal, (record) => {
+      this.#told.written(journal, record);
+      this.#listener.onRecord(record);
+    });
     this.#running.set(attemptId, running);
     const finish = (facts: object): void => {
       this.#running.delete(attemptId);
       this.#options.log.info({ attemptId, ...facts }, 'attempt ended');
-      if (journal.isSettled) this.#options.journals.remove(journal);
+      if (journal.isSettled) this.#remove(journal);
     };
     void running.ended.then(
       () => finish({}),
       (error: unknown) => {
         finish({ err: error });
         // Its end could not be written down: neither can a resumed one be.
-        this.#options.journals.remove(journal);
+        this.#remove(journal);
         this.#listener.onLost();
       },
     );

@@ -13,14 +13,14 @@ import {
 import { createIdSource, systemClock } from '@loam/base';
 import { manifestContext } from '@loam/context';
 import type { BuildRecord, NumberedRecord, Offer } from '@loam/contracts';
-import { createEngine, memoryLogSpool, type Engine } from '@loam/engine';
+import { createEngine, memoryLogSpool, type Engine, type LogChunk } from '@loam/engine';
 import { parseSpec } from '@loam/spec';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { AttemptJournal, type JournalOptions } from '../journal/attempt-journal.ts';
 import type { JournalRecord } from '../journal/record.ts';
 import { Reserve } from '../journal/reserve.ts';
-import { runAttempt, type RunningAttempt } from './run-attempt.ts';
+import { runAttempt, type RunAttemptOptions, type RunningAttempt } from './run-attempt.ts';
 
 const platform = { os: 'linux', architecture: 'amd64' } as const;
 const specText = '((from base) (run (shell "echo one")) (run (shell "echo two")))';
@@ -45,6 +45,7 @@ class World {
   readonly store = new MemoryStore();
   program: Program = runShell;
   onRecord: (record: JournalRecord) => void = () => undefined;
+  untold: NonNullable<RunAttemptOptions['untold']> = () => undefined;
 
   engine(): Engine {
     const { store } = this;
@@ -66,6 +67,7 @@ class World {
       ids: createIdSource(systemClock),
       platform,
       onRecord: (record) => this.onRecord(record),
+      untold: (stepId) => this.untold(stepId),
       sources: {
         parse(text) {
           const { spec } = parseSpec(text);
@@ -149,6 +151,25 @@ test('writes down each step with its log, and at last how the attempt ended', as
   expect(last).toMatchObject({ op: '(run (shell "echo two"))', platform: 'linux/amd64', record: { kind: 'run' } });
   expect(journal.state.ended).toBe(true);
 });
+
+test('a step that an attempt built which was lost tells its log when the next one finds it', async () => {
+  const world = new World();
+  const lost = open();
+  await world.run(lost).ended;
+  const id = lost.state.finished['1'];
+  lost.remove();
+  // Of what it built the farm heard nothing but step 2.
+  world.untold = (stepId) => (stepId === id ? memoryLog('one\n') : undefined);
+  const journal = open();
+  await world.run(journal).ended;
+  const records = recordsOf(journal);
+  expect(story(records).slice(2)).toEqual(['started 1', 'log 0 one', 'hit 1', 'started 2', 'hit 2', 'succeeded']);
+  logsOf(records);
+});
+
+async function* memoryLog(text: string): AsyncGenerator<LogChunk> {
+  yield { stream: 'stdout', offset: 0, bytes: Buffer.from(text) };
+}
 
 test('a killed agent that comes back ends the interrupted step run, repeats its step anew and tells the rest once', async () => {
   const world = new World();

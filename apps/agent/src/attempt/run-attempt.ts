@@ -1,8 +1,8 @@
 import type { Platform } from '@loam/backend';
-import { toLoamError, type Clock, type IdSource } from '@loam/base';
+import { toLoamError, type Clock, type IdSource, type StepId } from '@loam/base';
 import type { ContextSource } from '@loam/context';
 import type { Offer } from '@loam/contracts';
-import type { BuildOutcome, Engine } from '@loam/engine';
+import type { BuildOutcome, Engine, LogChunk } from '@loam/engine';
 import { outlineSpec, type Spec } from '@loam/spec';
 
 import type { AttemptJournal } from '../journal/attempt-journal.ts';
@@ -25,6 +25,8 @@ export interface RunAttemptOptions {
   readonly ids: IdSource;
   readonly platform: Platform;
   readonly onRecord: (record: JournalRecord) => void;
+  /** The log of a step that the farm has not heard of: an attempt built it that was lost, or one outside of the farm. */
+  readonly untold?: (stepId: StepId) => AsyncIterable<LogChunk> | undefined;
 }
 
 /** An attempt that is being worked on. */
@@ -44,7 +46,7 @@ export function runAttempt(journal: AttemptJournal, options: RunAttemptOptions):
   let isAbandoned = false;
 
   async function run(): Promise<void> {
-    const outcome = await build(journal.offer, options, recorder, controller.signal);
+    const outcome = await build(journal, options, recorder, controller.signal);
     if (!isAbandoned) recorder.endAttempt(outcome);
   }
 
@@ -60,12 +62,15 @@ export function runAttempt(journal: AttemptJournal, options: RunAttemptOptions):
 }
 
 async function build(
-  offer: Offer,
+  journal: AttemptJournal,
   options: RunAttemptOptions,
   recorder: Recorder,
   signal: AbortSignal,
 ): Promise<BuildOutcome> {
   const { sources, engine } = options;
+  const { offer } = journal;
+  // These are in this journal already, logs and all.
+  const finished = new Set(Object.values(journal.state.finished));
   try {
     const spec = sources.parse(offer.spec);
     recorder.endInterrupted(new Map(outlineSpec(spec).map((step) => [step.position, step.op])));
@@ -79,6 +84,7 @@ async function build(
         limits: offer.limits,
         refresh: offer.refresh,
         owner: offer.attemptId,
+        logOfHit: (id) => (finished.has(id) ? undefined : options.untold?.(id)),
         ...(offer.timeoutMs === null ? {} : { timeoutMs: offer.timeoutMs }),
       },
       (event) => recorder.onEvent(event),

@@ -82,6 +82,23 @@ test('lets the oldest logs go when they take too much, but not from whoever hold
   expect(await joined(writer.read(990))).toEqual([{ stream: 'stdout', offset: 990, text: 'x'.repeat(10) }]);
 });
 
+test('knows over a restart whether the farm has a log, and that a new execution makes a new one', async () => {
+  await write(fileLogSpool(home), step, 'first');
+  expect(await joined(fileLogSpool(home).untold(step) ?? none())).toMatchObject([{ text: 'first' }]);
+  fileLogSpool(home).told(step);
+  const spool = fileLogSpool(home);
+  expect(spool.untold(step)).toBeUndefined();
+  expect(await joined(spool.read(step))).toMatchObject([{ text: 'first' }]);
+  await write(spool, step, 'second');
+  expect(await joined(spool.untold(step) ?? none())).toMatchObject([{ text: 'second' }]);
+  spool.told(step);
+  expect(readdirSync(home)).toHaveLength(1);
+  spool.told(other);
+  expect(spool.untold(other)).toBeUndefined();
+});
+
+async function* none(): AsyncGenerator<LogChunk> {}
+
 test('makes no file for a step that prints nothing', async () => {
   await fileLogSpool(home).create(step).end();
   expect(readdirSync(home)).toEqual([]);

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { StepId } from '@loam/base';
-import type { LogSpool } from '@loam/engine';
+import type { LogChunk, LogSpool } from '@loam/engine';
 import { removeIfFree } from '@loam/files';
 
 import { LogFile } from './log-file.ts';
@@ -12,13 +12,23 @@ export interface FileLogSpoolOptions {
   readonly maxBytes?: number;
 }
 
+/** Also remembers which logs the farm has. */
+export interface FileLogSpool extends LogSpool {
+  /** The log of a step whose execution the farm has not heard of, so far as is known; undefined when it has, or there is none. */
+  untold(stepId: StepId): AsyncIterable<LogChunk> | undefined;
+  /** The farm has the log. */
+  told(stepId: StepId): void;
+}
+
 /**
  * Keeps the logs of step executions in `<directory>/<step id>`: while they are written, for builds that join late, and
- * afterwards, failed ones included, until newer ones need their room. A step that prints nothing gets no file.
+ * afterwards, failed ones included, until newer ones need their room. A step that prints nothing gets no file. When the farm
+ * has a log, its file is called `<step id>.told`.
  */
-export function fileLogSpool(directory: string, options: FileLogSpoolOptions = {}): LogSpool {
+export function fileLogSpool(directory: string, options: FileLogSpoolOptions = {}): FileLogSpool {
   const maxBytes = options.maxBytes ?? 256 * 1024 * 1024;
   const pathOf = (stepId: StepId): string => join(directory, stepId);
+  const toldPathOf = (stepId: StepId): string => `${pathOf(stepId)}.told`;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   let total = listLogs(directory).reduce((sum, log) => sum + log.sizeBytes, 0);
 
@@ -39,6 +49,7 @@ export function fileLogSpool(directory: string, options: FileLogSpoolOptions = {
       let file: LogFile | undefined;
       let failure: unknown;
       try {
+        removeIfFree(toldPathOf(stepId));
         // Where somebody has the old one open, it is at least emptied.
         if (!removeIfFree(path)) file = new LogFile(path, 'w+');
       } catch (error) {
@@ -65,13 +76,22 @@ export function fileLogSpool(directory: string, options: FileLogSpoolOptions = {
         },
       };
     },
-    async *read(stepId) {
-      const path = pathOf(stepId);
-      if (!existsSync(path)) return;
-      utimesSync(path, new Date(), new Date());
-      yield* new LogFile(path, 'r').read(0);
+    read: (stepId) => readFile([pathOf(stepId), toldPathOf(stepId)].find((path) => existsSync(path))),
+    untold: (stepId) => (existsSync(pathOf(stepId)) ? readFile(pathOf(stepId)) : undefined),
+    told(stepId) {
+      try {
+        renameSync(pathOf(stepId), toldPathOf(stepId));
+      } catch {
+        // It printed nothing, was pruned, or somebody has it open: then it is told once more.
+      }
     },
   };
+}
+
+async function* readFile(path: string | undefined): AsyncGenerator<LogChunk> {
+  if (path === undefined) return;
+  utimesSync(path, new Date(), new Date());
+  yield* new LogFile(path, 'r').read(0);
 }
 
 function listLogs(directory: string): { path: string; sizeBytes: number; usedAtMs: number }[] {

@@ -82,6 +82,9 @@ describe('what records amount to', () => {
     expect(fold(...built, ...hit).changes.steps).toMatchObject([
       { id: stepIdOf(7), logId: 'r1', durationMs: 12.5, sizeBytes: 1000, hits: 1, at: 20, record: { kind: 'run' } },
     ]);
+    // An attempt that was lost had executed it: only the hit tells what it printed.
+    const told = stepRecords({ position: '2', stepRunId: 'r2', stepId: stepIdOf(7), outcome: 'hit', log: 'late' });
+    expect(fold(...told).changes.steps).toMatchObject([{ logId: 'r2', durationMs: null, hits: 1 }]);
     const failed = fold(...stepRecords({ position: '1', stepRunId: 'r', outcome: 'failed', stepId: stepIdOf(8) }));
     expect([failed.changes.steps, failed.changes.stepRuns[0]?.state]).toEqual([[], 'failed']);
   });

@@ -157,7 +157,8 @@ class Folder {
       copiesFrom: record.copiesFrom.length > 0 ? record.copiesFrom : (earlier?.copiesFrom ?? []),
       sizeBytes: record.sizeBytes ?? earlier?.sizeBytes ?? null,
       durationMs: wasExecuted ? record.durationMs : (earlier?.durationMs ?? null),
-      logId: wasExecuted ? record.stepRunId : (earlier?.logId ?? null),
+      // A hit that tells a log: nobody had told it when the step was executed.
+      logId: wasExecuted || record.logBytes > 0 ? record.stepRunId : (earlier?.logId ?? null),
       hits: (earlier?.hits ?? 0) + (wasExecuted ? 0 : 1),
       at: Math.max(record.at, earlier?.at ?? 0),
     });
