@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,6 +10,7 @@ import { startContainerd, type ContainerdServer } from '@loam/testkit';
 import { afterAll, beforeAll } from 'vitest';
 
 import { mountPoints } from './runc/host-mount.ts';
+import { hostFiles } from './testing/host-files.ts';
 import { busyboxBase, openTestBackend, testPlatform, type TestBackend } from './testing/test-backend.ts';
 
 const run = promisify(execFile);
@@ -32,14 +33,7 @@ async function storeHarness(layersAsTar: boolean): Promise<StoreHarness> {
     collectGarbage: test.collectGarbage,
     leftovers: test.leftovers,
     plantForeign: () => plantForeign(test, foreign),
-    hostFiles: {
-      write: (path, text) => writeFile(path, text),
-      read: (path) => readFile(path, 'utf8').catch(() => undefined),
-      stat: async (path) => {
-        const found = await stat(path).catch(() => undefined);
-        return found && { uid: found.uid, gid: found.gid, mode: found.mode & 0o7777 };
-      },
-    },
+    hostFiles,
     close: async () => {
       for (const remove of foreign) await remove();
       await test.close();

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, stat, writeFile } from 'node:fs/promises';
 
 import { sandboxConformance, storeConformance } from '@loam/backend/testsuite';
 
+import { hostFiles } from '../testing/host-files.ts';
 import { openModelBackend, windowsBase, windowsPlatform, type ModelBackend } from '../testing/model-backend.ts';
 
 storeConformance('HCS on a model of Windows containerd', async () => {
@@ -14,14 +14,7 @@ storeConformance('HCS on a model of Windows containerd', async () => {
     collectGarbage: () => test.model.collectGarbage(),
     leftovers: test.leftovers,
     plantForeign: () => plantForeign(test),
-    hostFiles: {
-      write: (path, text) => writeFile(path, text),
-      read: (path) => readFile(path, 'utf8').catch(() => undefined),
-      stat: async (path) => {
-        const found = await stat(path).catch(() => undefined);
-        return found && { uid: found.uid, gid: found.gid, mode: found.mode & 0o7777 };
-      },
-    },
+    hostFiles,
     close: test.close,
   };
 });

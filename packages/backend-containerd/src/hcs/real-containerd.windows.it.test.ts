@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, stat, writeFile } from 'node:fs/promises';
 
 import type { Sandbox } from '@loam/backend';
 import { sandboxConformance, storeConformance } from '@loam/backend/testsuite';
 
 import { onGround } from '../testing/grounded-store.ts';
+import { hostFiles } from '../testing/host-files.ts';
 import { openWindowsBackend, withTools, type WindowsBackend } from '../testing/windows-backend.ts';
 
 // The ports' suites on a real Windows host with a real containerd: vitest's project `windows`, which there is on Windows only
@@ -25,14 +25,7 @@ storeConformance('HCS on real containerd', async () => {
     collectGarbage: test.collectGarbage,
     leftovers: test.leftovers,
     plantForeign: () => plantForeign(test, foreign),
-    hostFiles: {
-      write: (path, text) => writeFile(path, text),
-      read: (path) => readFile(path, 'utf8').catch(() => undefined),
-      stat: async (path) => {
-        const found = await stat(path).catch(() => undefined);
-        return found && { uid: found.uid, gid: found.gid, mode: found.mode & 0o7777 };
-      },
-    },
+    hostFiles,
     close: async () => {
       for (const remove of foreign) await remove();
       await test.close();

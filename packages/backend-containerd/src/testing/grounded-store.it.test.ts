@@ -1,8 +1,7 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
-
 import { storeConformance } from '@loam/backend/testsuite';
 
 import { onGround } from './grounded-store.ts';
+import { hostFiles } from './host-files.ts';
 import { openModelBackend, windowsBase } from './model-backend.ts';
 
 // What the store's suite meets on a real Windows host (real-containerd.windows.it.test.ts): nothing runs but on a base image.
@@ -16,14 +15,7 @@ storeConformance('HCS on a model of Windows containerd, on the ground of a base 
     collectGarbage: () => test.model.collectGarbage(),
     leftovers: test.leftovers,
     plantForeign: () => Promise.resolve({ intact: () => Promise.resolve(true) }),
-    hostFiles: {
-      write: (path, text) => writeFile(path, text),
-      read: (path) => readFile(path, 'utf8').catch(() => undefined),
-      stat: async (path) => {
-        const found = await stat(path).catch(() => undefined);
-        return found && { uid: found.uid, gid: found.gid, mode: found.mode & 0o7777 };
-      },
-    },
+    hostFiles,
     close: test.close,
   };
 });
