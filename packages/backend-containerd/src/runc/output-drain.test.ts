@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 
 import { drainOutput } from './output-drain.ts';
 
@@ -14,7 +14,12 @@ it.skipIf(process.platform === 'win32')('what an earlier life left unread holds 
   // Like a shim, which has both ends open.
   const script = 'mkfifo "$@"; exec 3<>"$1" 4<>"$2"; echo ready; head -c 1000000 /dev/zero | tee /dev/fd/4 >&3';
   const writer = spawn('/bin/sh', ['-c', script, 'sh', ...fifos, join(directory, 'one.in')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  });
+  onTestFinished(() => {
+    // With its pipeline, which would wait for ever.
+    if (writer.exitCode === null) process.kill(-(writer.pid ?? 0), 'SIGKILL');
   });
   const exited = once(writer, 'exit');
   await once(writer.stdout, 'data');
@@ -23,7 +28,6 @@ it.skipIf(process.platform === 'win32')('what an earlier life left unread holds 
     expect(await exited).toEqual([0, null]);
   } finally {
     end();
-    writer.kill();
     rmSync(directory, { recursive: true });
   }
 });
