@@ -145,6 +145,14 @@ check_farm() {
   [ -n "$PACKAGE_NAME" ] || fail install.no-package 'This file was not filled in by a farm.' "Fetch it from the farm: curl -fsSL $FARM_URL/install.sh"
 }
 
+# Two that run at the same time would write the same download, and spend the same token.
+lock_out_others() {
+  [ "$dry_run" = no ] && has flock || return 0
+  mkdir -p "$root$prefix/lib/loam"
+  exec 9<"$root$prefix/lib/loam"
+  flock -n 9 || fail install.busy 'This script runs here already.' 'Let that one end, then paste the line again if it failed.'
+}
+
 # What the agent runs: Debian's names of packages.
 install_packages() {
   missing=''
@@ -243,7 +251,17 @@ check_membership() {
   fi
 }
 
+# A host that was revoked is not one of the farm's any more, though it still believes so.
+is_refused() {
+  [ -n "$token" ] && [ -x "$program" ] &&
+    "$program" doctor --state "$home" --only farm.credential --json 2>/dev/null | grep -q '"status":"problem"'
+}
+
 enrol() {
+  if [ -n "$known" ] && is_refused; then
+    warn "$known refuses the credential of this host: it was revoked"
+    known='' force=yes
+  fi
   if [ -n "$known" ]; then
     done_already "enrolled with $known; the token was not used"
     return 0
@@ -293,7 +311,8 @@ install_service() {
 
 start_service() {
   systemctl restart loam-agent && return 0
-  fail install.service-failed 'The service did not start.' 'Look at: journalctl -u loam-agent -n 50'
+  journalctl -u loam-agent -n 10 -o cat --no-pager >&2 2>/dev/null || true
+  fail install.service-failed 'The service did not start.' 'What it said stands above (journalctl -u loam-agent); systemd goes on trying unless it says otherwise.'
 }
 
 uninstall() {
@@ -352,6 +371,7 @@ main() {
     check_farm
     note "Making this host an agent of $FARM_URL"
     check_membership
+    lock_out_others
     install_packages
     install_program
     install_ca

@@ -122,6 +122,27 @@ describe('the install script for Linux', () => {
     expect(enrolled.statusCode).toBe(201);
   });
 
+  test('does nothing while another run of it is under way', async () => {
+    const directory = join(root, 'usr/local/lib/loam');
+    mkdirSync(directory, { recursive: true });
+    const { line } = await pastedLine();
+    const { code, output } = await shell(`flock ${directory} sh -c '${line}'`);
+    expect([code, output]).toEqual([1, expect.stringContaining('code: install.busy')]);
+    expect(readdirSync(directory)).toEqual([]);
+    expect((await shell(line)).code).toBe(0);
+  });
+
+  test('takes a host in anew that was revoked, when the line is pasted with a new token', async () => {
+    await shell((await pastedLine()).line.replace('soil-7', 'soil-9'));
+    const named = async (): Promise<Agent[]> => (await agents()).filter((agent) => agent.name === 'soil-9');
+    const [revoked] = await named();
+    await farm.call('POST', `/agents/${revoked?.id}/revoke`);
+    const { code, output } = await shell((await pastedLine()).line.replace('soil-7', 'soil-9'));
+    expect([code, output]).toEqual([0, expect.stringContaining('refuses the credential')]);
+    expect(output).toContain('Enrolled as soil-9');
+    expect((await named()).map((agent) => agent.state).toSorted()).toEqual(['offline', 'revoked']);
+  });
+
   test('with --dry-run says what it would do, and does nothing', async () => {
     const { line } = await pastedLine('--dry-run');
     const { code, output } = await shell(line);
