@@ -73,7 +73,7 @@ describe('the agent as one file, on a host without Node', () => {
 
   it('answers with codes and remedies, as from the sources', async () => {
     const { code, stderr } = await agent('run', '--state', path.join(home, 'empty'));
-    expect(code).toBe(1);
+    expect(code).toBe(78);
     expect(stderr).toContain('loam-agent: This agent belongs to no farm');
     expect(stderr).not.toMatch(/\n {4}at /);
   });
