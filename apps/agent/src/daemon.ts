@@ -110,7 +110,8 @@ export async function startDaemon({
     }),
     doctor,
     clock,
-    backoff: new Backoff({ firstMs: 250, maxMs: 30_000, random: Math.random }),
+    // A farm on one machine takes builds from agents that are not back 20 s after its start: none may still be waiting then.
+    backoff: new Backoff({ firstMs: 250, maxMs: 10_000, random: Math.random }),
     log,
   });
   session.start();
