@@ -82,7 +82,12 @@ async function findPlugins(directories: readonly string[]): Promise<string> {
       () => true,
       () => false,
     );
-    if (found) return directory;
+    if (!found) continue;
+    // A package of its own, which small installations lack.
+    await run('ip', ['-V']).catch((cause: unknown) => {
+      throw LoamError.of('backend.network-unsupported', { network: 'nat' }, { cause });
+    });
+    return directory;
   }
   throw LoamError.of('backend.network-unsupported', { network: 'nat' });
 }

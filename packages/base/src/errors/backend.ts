@@ -92,7 +92,8 @@ export const backendErrors = defineErrors({
   'backend.network-unsupported': {
     status: 422,
     message: 'This agent has no network of kind "{network}".',
-    remedy: 'Use (network host) or no network, or install containernetworking-plugins on the agent.',
+    remedy:
+      'Use (network host) or no network, or install containernetworking-plugins, iptables and iproute2 on the agent.',
   },
   'backend.unix-user': {
     status: 422,
