@@ -28,14 +28,17 @@ Restart=always
 RestartSec=5
 # Wrong arguments, and a host that is not enrolled: somebody has to look first.
 RestartPreventExitStatus=2 ${notConfigured}
-# Steps are ended by the agent, or resumed by its next life; systemd must not shoot containerd's shims.
-KillMode=process
+# A stop asks the agent alone, which ends its steps and its containerd in order. What is left when it has gone is killed,
+# and the next life cleans up after that.
+KillMode=mixed
 TimeoutStopSec=${Math.ceil(graceMs / 1000) + stopSeconds}
 Delegate=yes
 LimitNOFILE=1048576
 TasksMax=infinity
 # When the host runs out of memory, steps go before the agent and its containerd.
 OOMScoreAdjust=-500
+
+# None of systemd's sandboxing: steps would be in it too, where sudo, mounts and other architectures have to work.
 
 [Install]
 WantedBy=multi-user.target
