@@ -8,7 +8,7 @@ export function dockerRun(
   options: DockerfileOptions,
 ): string[] {
   // Blanks around a command mean nothing to any shell, and Docker drops them.
-  const trimmed = command.replaceAll(/^[ \t\n\r\f]+|[ \t\n\r\f]+$/g, '');
+  const trimmed = withoutBlanksAround(command);
   const prefix = ['RUN', ...flags].join(' ');
   if (!needsSafeForm(trimmed, options)) return [`${prefix} ${trimmed}`];
   if (!options.buildkit) return [`${prefix} ${JSON.stringify([...shell, trimmed])}`];
@@ -17,6 +17,15 @@ export function dockerRun(
   if (trimmed.startsWith('#!')) lines.unshift('');
   const mark = freeMark(lines);
   return [`${prefix} <<'${mark}'`, ...lines, mark];
+}
+
+function withoutBlanksAround(command: string): string {
+  const blanks = ' \t\n\r\f';
+  let start = 0;
+  let end = command.length;
+  while (start < end && blanks.includes(command.charAt(start))) start++;
+  while (end > start && blanks.includes(command.charAt(end - 1))) end--;
+  return command.slice(start, end);
 }
 
 /** Several lines, or one that Docker reads as something else than a command for the shell. */

@@ -73,13 +73,17 @@ describe('what Docker understands is written as OBuilder writes it', () => {
     expect(lines(ops, 'unix_buildkit')).toEqual(wanted);
   });
 
-  test('a command of millions of characters is no trouble', () => {
-    for (const text of [`"${'\\\\a'.repeat(4e6)}"`, `"${'x'.repeat(1e7)}`, "'".repeat(4e6), '"<<a '.repeat(2e6)]) {
-      const command = `cat <<<x ${text}`;
-      const op = { kind: 'run', cache: [], network: [], secrets: [], shell: command } as const;
-      const spec: Spec = { builds: [], from: 'x', ops: [op] };
-      expect(toDockerfile(spec, { platform: 'unix', buildkit: true }).length).toBeGreaterThan(command.length);
-    }
+  test.for([
+    ['escapes in quotes', `"${'\\a'.repeat(4e6)}"`],
+    ['an open quote', `"${'x'.repeat(1e7)}`],
+    ['empty quotes', "'".repeat(4e6)],
+    ['quoted here-documents', '"<<a '.repeat(2e6)],
+    ['blanks', `a${' '.repeat(1e6)}b`],
+    ['lines', 'x\n'.repeat(3e5)],
+  ] as const)('a text of millions of characters is no trouble: %s', ([, text]) => {
+    const run = { kind: 'run', cache: [], network: [], secrets: [], shell: `cat <<<x ${text}` } as const;
+    const spec: Spec = { builds: [], from: 'x', ops: [{ kind: 'comment', text }, run] };
+    expect(toDockerfile(spec, { platform: 'unix', buildkit: true }).length).toBeGreaterThan(2 * text.length);
   });
 
   test('of builds that share a name only those are renamed that Docker would mix up', () => {

@@ -40,7 +40,7 @@ function writeStage(spec: Spec, name: string | undefined, stages: Stages, option
     user: windows ? { kind: 'windows', name: 'ContainerAdministrator' } : { kind: 'unix', uid: '0', gid: '0' },
     shell: windows ? ['cmd', '/S', '/C'] : ['/bin/sh', '-c'],
   };
-  for (const op of spec.ops) lines.push(...instruction(op, state, stages, options));
+  for (const op of spec.ops) for (const line of instruction(op, state, stages, options)) lines.push(line);
 }
 
 function instruction(op: Op, state: StageState, stages: Stages, options: DockerfileOptions): string[] {

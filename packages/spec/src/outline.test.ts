@@ -24,4 +24,9 @@ describe('outlineSpec', () => {
     );
     expect(found).toEqual(['a/b/0 from', 'a/0 from', 'a~2/0 from', 'a%2Fb/0 from', 'a%7E2/0 from', '0 from']);
   });
+
+  it('takes any number of steps in a nested build', () => {
+    const found = positions(`((build a ((from x) ${'(run (shell a))'.repeat(150_000)})) (from y))`);
+    expect(found).toHaveLength(150_002);
+  });
 });

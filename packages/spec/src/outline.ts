@@ -14,18 +14,18 @@ export interface OutlineStep {
 
 /** All steps of a spec, in the order in which OBuilder would come to them: nested builds first. Positions are unique. */
 export function outlineSpec(spec: Spec): OutlineStep[] {
-  return outlineStage(spec, [], '');
+  const steps: OutlineStep[] = [];
+  outlineStage(spec, [], '', steps);
+  return steps;
 }
 
-function outlineStage(spec: Spec, stage: readonly string[], prefix: string): OutlineStep[] {
-  const steps: OutlineStep[] = [];
+function outlineStage(spec: Spec, stage: readonly string[], prefix: string, steps: OutlineStep[]): void {
   for (const [part, nested] of stageParts(spec)) {
-    steps.push(...outlineStage(nested.spec, [...stage, nested.name], `${prefix}${part}/`));
+    outlineStage(nested.spec, [...stage, nested.name], `${prefix}${part}/`, steps);
   }
   const own: Pick<OutlineStep, 'kind' | 'op'>[] = [{ kind: 'from', op: `(from ${printAtom(spec.from)})` }];
   for (const op of spec.ops) if (op.kind === 'run' || op.kind === 'copy') own.push({ kind: op.kind, op: printOp(op) });
   own.forEach((step, number) => steps.push({ position: `${prefix}${number}`, stage, ...step }));
-  return steps;
 }
 
 /**
