@@ -65,7 +65,7 @@ export async function createContainerdBackend(options: ContainerdBackendOptions)
   await mkdir(stateDirectory, { recursive: true, mode: 0o711 });
   await client.namespaces.ensure();
   const driver = options.driver ?? (await hostDriver(options));
-  const mounts = new WorkingMounts(client.snapshots(driver.snapshotter));
+  const mounts = new WorkingMounts(client.snapshots(driver.snapshotter), clock);
   const warn = options.warn ?? (() => undefined);
   const cleanup = new CleanupQueue(clock, warn);
   const shared = { client, driver, agentId, clock, randomUUID, mounts, cleanup };

@@ -30,6 +30,7 @@ import { RegistryClient, type FetchedManifest } from './fetcher/registry-client.
 import type { RegistriesConfig } from './fetcher/registry-config.ts';
 import { isUnpacked } from './fetcher/unpack.ts';
 import { gcRefSnapshot, labels } from './labels.ts';
+import { patiently } from './patience.ts';
 import type { PlatformDriver } from './platform-driver.ts';
 import { SharedWork } from './shared-work.ts';
 
@@ -56,7 +57,11 @@ export class ContainerdFetcher implements Fetcher {
     this.#records = new ImageRecords(options.client, options.agentId, options.clock);
   }
 
-  async resolve(text: string, platform: Platform, options: ResolveOptions = {}): Promise<ResolvedImage> {
+  resolve(text: string, platform: Platform, options: ResolveOptions = {}): Promise<ResolvedImage> {
+    return patiently(this.#options.clock, () => this.#resolve(text, platform, options));
+  }
+
+  async #resolve(text: string, platform: Platform, options: ResolveOptions): Promise<ResolvedImage> {
     const reference = parseReference(text);
     if (options.signal?.aborted) throw cancelled();
     const known = await this.#records.recall(reference.name, platform);
@@ -78,7 +83,11 @@ export class ContainerdFetcher implements Fetcher {
     return resolved(reference, platform, image, resolvedAtMs);
   }
 
-  async find(image: ResolvedImage): Promise<SnapshotName | undefined> {
+  find(image: ResolvedImage): Promise<SnapshotName | undefined> {
+    return patiently(this.#options.clock, () => this.#find(image));
+  }
+
+  async #find(image: ResolvedImage): Promise<SnapshotName | undefined> {
     const { client, driver } = this.#options;
     const loaded = await loadImage(client, image.name, { mediaType: '', digest: image.digest, size: 0 });
     const top = loaded && chainIds(loaded.config.diffIds).at(-1);
@@ -106,7 +115,7 @@ export class ContainerdFetcher implements Fetcher {
 
   async fetch(image: ResolvedImage, options: FetchOptions): Promise<SnapshotName> {
     return this.#fetches.run(image.digest, options.signal, options.onProgress, (signal, report) =>
-      this.#underLease((lease) => this.#fetch(image, lease, signal, report)),
+      patiently(this.#options.clock, () => this.#underLease((lease) => this.#fetch(image, lease, signal, report))),
     );
   }
 
@@ -206,13 +215,13 @@ export class ContainerdFetcher implements Fetcher {
   }
 
   async #underLease<T>(work: (lease: string) => Promise<T>): Promise<T> {
-    const { client, agentId, randomUUID } = this.#options;
+    const { client, agentId, clock, randomUUID } = this.#options;
     const id = `loam-${randomUUID()}`;
-    await client.leases.create({ id, labels: { [labels.agent]: agentId, [labels.owner]: 'fetcher' } });
     try {
+      await client.leases.create({ id, labels: { [labels.agent]: agentId, [labels.owner]: 'fetcher' } });
       return await work(id);
     } finally {
-      await client.leases.delete(id).catch(() => undefined);
+      await patiently(clock, () => client.leases.delete(id)).catch(() => undefined);
     }
   }
 }

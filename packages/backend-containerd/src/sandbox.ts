@@ -5,7 +5,7 @@ import type { Containerd } from '@loam/containerd';
 import type { CleanupQueue } from './cleanup-queue.ts';
 import { labels } from './labels.ts';
 import type { HostRun, PlatformDriver } from './platform-driver.ts';
-import { patiently } from './sandbox/patience.ts';
+import { patiently } from './patience.ts';
 import { ShimRelay, type RelayPlace } from './sandbox/shim-relay.ts';
 import { Termination } from './sandbox/termination.ts';
 import type { WorkingMounts } from './store/working-mounts.ts';
@@ -27,6 +27,7 @@ export interface SandboxOptions {
 /** How long output may go on after the exit: the runtime's own relay is done by then. */
 const outputAfterExitMs = 10_000;
 const maxPendingCleanups = 4;
+const startTriesMax = 5;
 /** How long an ended task waits for the next step of its build, which may take its shim over. */
 const successorWithinMs = 200;
 
@@ -41,17 +42,36 @@ export class ContainerdSandbox implements Sandbox {
 
   async run(request: RunRequest, io: RunIo, signal: AbortSignal): Promise<RunExit> {
     try {
-      return await this.#run(request, io, signal);
+      return await this.#runPatiently(request, io, signal);
     } catch (error) {
       const mending = this.#options.driver.runToMend(request, error);
       if (mending === undefined) throw error;
-      const exit = await this.#run(mending, { onOutput: () => undefined }, signal);
+      const exit = await this.#runPatiently(mending, { onOutput: () => undefined }, signal);
       if (exit.kind !== 'exited' || exit.code !== 0) throw error;
-      return await this.#run(request, io, signal);
+      return await this.#runPatiently(request, io, signal);
     }
   }
 
-  async #run(request: RunRequest, io: RunIo, signal: AbortSignal): Promise<RunExit> {
+  /** Once more when containerd went away before the process can have begun: nothing has changed the snapshot then. */
+  async #runPatiently(request: RunRequest, io: RunIo, signal: AbortSignal): Promise<RunExit> {
+    for (let tries = 1; ; tries++) {
+      const progress = { mayHaveBegun: false };
+      try {
+        return await this.#run(request, io, signal, progress);
+      } catch (error) {
+        const isSafe = !progress.mayHaveBegun && tries < startTriesMax && !signal.aborted;
+        if (!isSafe || !isLoamError(error, 'containerd.unavailable')) throw error;
+        await patiently(this.#options.clock, () => this.#options.client.version());
+      }
+    }
+  }
+
+  async #run(
+    request: RunRequest,
+    io: RunIo,
+    signal: AbortSignal,
+    progress: { mayHaveBegun: boolean },
+  ): Promise<RunExit> {
     if (signal.aborted) throw cancelled();
     const { client, driver, cleanup, mounts, agentId } = this.#options;
     const id = `loam-${this.#options.randomUUID()}`;
@@ -95,6 +115,7 @@ export class ContainerdSandbox implements Sandbox {
       io.onPhase?.('created');
       taskMade = true;
       termination.watch();
+      progress.mayHaveBegun = true;
       await this.#start(id);
       io.onPhase?.('started');
       // Not before: it would take the processor from the start.
@@ -111,6 +132,10 @@ export class ContainerdSandbox implements Sandbox {
       await this.#outputEnd(host);
       return await classify(exitStatus, host, driver, termination);
     } catch (error) {
+      if (!taskMade && isLoamError(error, 'containerd.unavailable') && (await this.#hasTask(id))) {
+        taskMade = true;
+        termination.watch();
+      }
       if (taskMade) await termination.ensureDead();
       if (!isLoamError(error, 'backend.will-not-die')) {
         if (signal.aborted) throw cancelled();
@@ -146,15 +171,27 @@ export class ContainerdSandbox implements Sandbox {
     else deletion.begin();
   }
 
+  /** Whether a task was made, though the daemon went away before it had answered. */
+  async #hasTask(id: string): Promise<boolean> {
+    const { client, clock } = this.#options;
+    return patiently(clock, () => client.tasks.get(id)).then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** Starts a task. When the daemon goes away before it has answered, the task tells whether it did. */
   async #start(id: string): Promise<void> {
     const { client, clock } = this.#options;
-    try {
-      await client.tasks.start(id);
-    } catch (error) {
-      if (!isLoamError(error, 'containerd.unavailable')) throw error;
-      const { status } = await patiently(clock, () => client.tasks.get(id));
-      if (status === 'created') await client.tasks.start(id);
+    let isStarted = false;
+    while (!isStarted) {
+      try {
+        await client.tasks.start(id);
+        return;
+      } catch (error) {
+        if (!isLoamError(error, 'containerd.unavailable')) throw error;
+        isStarted = (await patiently(clock, () => client.tasks.get(id))).status !== 'created';
+      }
     }
   }
 

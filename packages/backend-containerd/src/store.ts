@@ -20,11 +20,12 @@ import type {
   TreeReader,
   WorkingSnapshot,
 } from '@loam/backend';
-import type { Containerd, SnapshotInfo, SnapshotsApi } from '@loam/containerd';
+import type { Containerd, Mount, SnapshotInfo, SnapshotsApi } from '@loam/containerd';
 
 import type { CleanupQueue } from './cleanup-queue.ts';
 import { deleteImagesOn } from './fetcher/image-records.ts';
 import { decodeGivenLabels, encodeGivenLabels, gcRoot, labels, ownedBy } from './labels.ts';
+import { patiently } from './patience.ts';
 import type { PlatformDriver } from './platform-driver.ts';
 import { applyLayer } from './store/apply-layer.ts';
 import { Caches } from './store/caches.ts';
@@ -70,14 +71,16 @@ export class ContainerdStore implements Store {
   }
 
   async lease(owner: string): Promise<Lease> {
-    const { client, agentId, randomUUID } = this.#options;
+    const { client, agentId, clock, randomUUID } = this.#options;
     const id = `loam-${randomUUID()}`;
-    await client.leases.create({ id, labels: { [labels.agent]: agentId, [labels.owner]: owner } });
+    await patiently(clock, () =>
+      orThere(client.leases.create({ id, labels: { [labels.agent]: agentId, [labels.owner]: owner } })),
+    );
     return {
       id,
       async release() {
         // Whatever fails here is found by the next reconciliation: the lease carries our label.
-        await client.leases.delete(id).catch(() => undefined);
+        await patiently(clock, () => client.leases.delete(id)).catch(() => undefined);
       },
     };
   }
@@ -88,12 +91,16 @@ export class ContainerdStore implements Store {
   }
 
   async list(): Promise<Snapshot[]> {
-    const infos = await this.#snapshots.list([`kind==committed,${ownedBy(this.#options.agentId)}`]);
+    const { agentId, clock } = this.#options;
+    const infos = await patiently(clock, () => this.#snapshots.list([`kind==committed,${ownedBy(agentId)}`]));
     return infos.map(toSnapshot);
   }
 
   async usage(name: SnapshotName): Promise<SnapshotUsage> {
-    return this.#orMissing(name, this.#snapshots.usage(name));
+    return this.#orMissing(
+      name,
+      patiently(this.#options.clock, () => this.#snapshots.usage(name)),
+    );
   }
 
   async disk(): Promise<DiskUsage> {
@@ -107,15 +114,15 @@ export class ContainerdStore implements Store {
     lease: Lease,
     { scratchBytes }: PrepareOptions = {},
   ): Promise<WorkingSnapshot> {
-    const { driver, agentId, randomUUID, mounts } = this.#options;
+    const { driver, agentId, clock, randomUUID, mounts } = this.#options;
     const key = driver.workingKey(purpose, randomUUID());
-    const prepared = this.#snapshots.prepare(
-      {
-        key,
-        parent: parent ?? '',
-        labels: { [labels.agent]: agentId, [labels.purpose]: purpose, ...driver.snapshotLabels(purpose, scratchBytes) },
-      },
-      { lease: lease.id },
+    const given = {
+      [labels.agent]: agentId,
+      [labels.purpose]: purpose,
+      ...driver.snapshotLabels(purpose, scratchBytes),
+    };
+    const prepared = patiently(clock, () =>
+      this.#orMounts(key, this.#snapshots.prepare({ key, parent: parent ?? '', labels: given }, { lease: lease.id })),
     );
     mounts.remember(key, await (parent === null ? prepared : this.#orMissing(parent, prepared)));
     return { key, parent, purpose, lease };
@@ -145,12 +152,21 @@ export class ContainerdStore implements Store {
       [labels.agent]: agentId,
       [gcRoot]: new Date(createdAtMs).toISOString(),
     };
+    let wasAway = false;
+    const commit = async (): Promise<void> => {
+      try {
+        await this.#snapshots.commit({ name, key: working.key, labels: stored }, { lease: working.lease.id });
+      } catch (error) {
+        wasAway ||= isLoamError(error, 'containerd.unavailable');
+        throw error;
+      }
+    };
     try {
-      await driver.whileCommitting(() =>
-        this.#snapshots.commit({ name, key: working.key, labels: stored }, { lease: working.lease.id }),
-      );
+      await driver.whileCommitting(() => patiently(clock, commit));
     } catch (error) {
-      if (!isLoamError(error, 'containerd.already-exists')) throw error;
+      // A daemon that went away before it had answered may have committed it.
+      const isThere = isLoamError(error, 'containerd.already-exists');
+      if (!isThere && !(wasAway && isLoamError(error, 'containerd.not-found'))) throw error;
       await this.abandon(working);
       const existing = await this.stat(name);
       if (existing === undefined) throw error;
@@ -181,13 +197,14 @@ export class ContainerdStore implements Store {
   }
 
   async tree(name: SnapshotName): Promise<TreeReader> {
-    const { client, driver, agentId, randomUUID, warn } = this.#options;
+    const { client, driver, agentId, clock, randomUUID, warn } = this.#options;
     const key = `loam-tree-${randomUUID()}`;
     // Removed with everything else of ours when the agent starts anew, and kept from the collector until then.
-    const kept = { [labels.agent]: agentId, [gcRoot]: new Date(this.#options.clock.now()).toISOString() };
+    const kept = { [labels.agent]: agentId, [gcRoot]: new Date(clock.now()).toISOString() };
+    const snapshots = client.snapshots(driver.snapshotter);
     const mounts = await this.#orMissing(
       name,
-      client.snapshots(driver.snapshotter).view({ key, parent: name, labels: kept }),
+      patiently(clock, () => this.#orMounts(key, snapshots.view({ key, parent: name, labels: kept }))),
     );
     let reader: TreeReader;
     try {
@@ -236,7 +253,7 @@ export class ContainerdStore implements Store {
 
   async #info(name: string): Promise<SnapshotInfo | undefined> {
     try {
-      return await this.#snapshots.stat(name);
+      return await patiently(this.#options.clock, () => this.#snapshots.stat(name));
     } catch (error) {
       if (isLoamError(error, 'containerd.not-found')) return undefined;
       throw error;
@@ -256,9 +273,19 @@ export class ContainerdStore implements Store {
 
   async #removeKey(key: string): Promise<void> {
     try {
-      await this.#snapshots.remove(key);
+      await patiently(this.#options.clock, () => this.#snapshots.remove(key));
     } catch (error) {
       if (!isLoamError(error, 'containerd.not-found')) throw error;
+    }
+  }
+
+  /** Keys are used once: one that is there already was made by a call whose answer was lost. */
+  async #orMounts(key: string, work: Promise<Mount[]>): Promise<Mount[]> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!isLoamError(error, 'containerd.already-exists')) throw error;
+      return this.#snapshots.mounts(key);
     }
   }
 
@@ -269,6 +296,14 @@ export class ContainerdStore implements Store {
       if (!isLoamError(error, 'containerd.not-found')) throw error;
       throw LoamError.of('backend.snapshot-missing', { name }, { cause: error });
     }
+  }
+}
+
+async function orThere(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!isLoamError(error, 'containerd.already-exists')) throw error;
   }
 }
 

@@ -2,7 +2,7 @@ import { isLoamError, LoamError, type Clock } from '@loam/base';
 import type { Containerd, TaskExit } from '@loam/containerd';
 
 import type { HostRun } from '../platform-driver.ts';
-import { patiently } from './patience.ts';
+import { patiently } from '../patience.ts';
 
 export interface TerminationOptions {
   readonly client: Containerd;

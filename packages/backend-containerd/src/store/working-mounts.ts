@@ -1,14 +1,19 @@
 import type { WorkingSnapshot } from '@loam/backend';
+import type { Clock } from '@loam/base';
 import type { Mount, SnapshotsApi } from '@loam/containerd';
+
+import { patiently } from '../patience.ts';
 
 /** How to mount each working snapshot, as `prepare` was told, so that nobody has to ask again. */
 export class WorkingMounts {
   readonly #snapshots: SnapshotsApi;
+  readonly #clock: Clock;
   readonly #known = new Map<string, readonly Mount[]>();
   readonly #kept = new Set<string>();
 
-  constructor(snapshots: SnapshotsApi) {
+  constructor(snapshots: SnapshotsApi, clock: Clock) {
     this.#snapshots = snapshots;
+    this.#clock = clock;
   }
 
   remember(key: string, mounts: readonly Mount[]): void {
@@ -29,6 +34,6 @@ export class WorkingMounts {
   }
 
   async of(working: WorkingSnapshot): Promise<readonly Mount[]> {
-    return this.#known.get(working.key) ?? (await this.#snapshots.mounts(working.key));
+    return this.#known.get(working.key) ?? (await patiently(this.#clock, () => this.#snapshots.mounts(working.key)));
   }
 }

@@ -1,0 +1,61 @@
+import { GrpcStatusError } from '@loam/containerd/testing';
+import { afterEach, expect, it } from 'vitest';
+
+import { nano, openModelEngine, type ModelEngine } from '../testing/model-engine.ts';
+
+// On the model: containerd goes away (gRPC's UNAVAILABLE) in one call, before it has done anything or before it has answered, and is
+// there again. What was under way must go on, and nothing may stay that only the next start of the agent would remove.
+let opened: ModelEngine;
+afterEach(async () => {
+  expect(await opened.close()).toEqual([]);
+});
+
+const unavailable = { code: 14, text: 'the connection was lost' };
+const spec = `((build tools ((from ${nano}) (user (name ContainerAdministrator)) (run (shell "echo made> C:/made.txt"))))
+ (from ${nano}) (user (name ContainerAdministrator))
+ (copy (from (build tools)) (src /made.txt) (dst C:/tools/)) (run (shell "echo done")))`;
+const methods = [
+  'Leases.Create',
+  'Leases.Delete',
+  'Snapshots.Stat',
+  'Snapshots.Prepare',
+  'Snapshots.View',
+  'Snapshots.Commit',
+  'Snapshots.Remove',
+  'Snapshots.Usage',
+  'Containers.Create',
+  'Containers.Delete',
+  'Tasks.Create',
+  'Tasks.Start',
+];
+// The recording judges by what was answered: the other halves of these look there like a breach of rule 9.
+const halves = [
+  { method: 'Tasks.Wait', when: 'after' },
+  { method: 'Tasks.Delete', when: 'before' },
+] as const;
+const wholes = methods.flatMap(
+  (method) =>
+    [
+      { method, when: 'before' },
+      { method, when: 'after' },
+    ] as const,
+);
+
+it.each([...wholes, ...halves])(
+  'a build goes on when containerd goes away in $method, $when it is done',
+  async ({ method, when }) => {
+    opened = await openModelEngine();
+    await opened.build(`((from ${nano}))`);
+    const { faults } = opened.test.model;
+    const before = faults.calls.filter((call) => call === method).length;
+    const lost = (): never => {
+      throw new GrpcStatusError(unavailable.code, unavailable.text);
+    };
+    faults.plant(when === 'before' ? { method, times: 1, error: unavailable } : { method, times: 1, after: lost });
+    const built = await opened.build(spec);
+    expect(built).toMatchObject({ kind: 'succeeded' });
+    expect(faults.calls.filter((call) => call === method).length).toBeGreaterThan(before + 1);
+    await opened.test.backend.settled();
+    expect(await opened.test.leftovers()).toEqual([]);
+  },
+);
