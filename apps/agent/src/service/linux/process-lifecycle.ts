@@ -1,9 +1,14 @@
 import { execFile } from 'node:child_process';
 
-import type { Lifecycle } from '../../commands/run.ts';
+/** What `serve` takes. */
+interface ProcessLifecycle {
+  readonly stop: Promise<string>;
+  readonly onStarted: () => void;
+  readonly onStopping: () => void;
+}
 
 /** The life of a daemon that signals end, and whose start is awaited by systemd, if by anybody. */
-export function processLifecycle(): Lifecycle {
+export function processLifecycle(): ProcessLifecycle {
   const notify = systemdNotify();
   return { stop: stopSignal(), onStarted: () => notify('--ready'), onStopping: () => notify('STOPPING=1') };
 }
