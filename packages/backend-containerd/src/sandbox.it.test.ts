@@ -98,28 +98,24 @@ function step(test: TestBackend, parent: SnapshotName, name: string, script: str
 }
 
 describe('depth', () => {
-  it(
-    '130 steps in one build work, and a copy, a read and a named user on top of them',
-    { timeout: 120_000 },
-    async () => {
-      const { test, base } = await open();
-      let top = base;
-      for (let depth = 0; depth < 120; depth++) top = await step(test, top, `depth-${depth}`, `echo ${depth} > /last`);
-      const { store } = test.backend;
-      const lease = await store.lease('test');
-      const working = await store.prepare(top, 'layer', lease);
-      await store.applyLayer(working, entries([{ ...meta, kind: 'directory', path: 'etc/extra', mode: 0o755 }]));
-      ({ name: top } = await store.commit(working, 'copied' as SnapshotName, {}));
-      await lease.release();
-      for (let depth = 0; depth < 10; depth++) top = await step(test, top, `later-${depth}`, 'test -d /etc/extra');
-      const tree = await store.tree(top);
-      expect((await tree.resolve('/usr/bin/last/../../last')).entry).toBeDefined();
-      await tree.close();
-      // Its user files are 130 layers down, below an /etc that has others.
-      const named = await onWorking(test, top, (on) => runOn(test, on, 'id -u; echo $HOME', { user: name('opam') }));
-      expect(named.stdout).toBe('1000\n/home/opam\n');
-    },
-  );
+  it('130 steps in one build work, and a copy, a read and a named user on top of them', async () => {
+    const { test, base } = await open();
+    let top = base;
+    for (let depth = 0; depth < 120; depth++) top = await step(test, top, `depth-${depth}`, `echo ${depth} > /last`);
+    const { store } = test.backend;
+    const lease = await store.lease('test');
+    const working = await store.prepare(top, 'layer', lease);
+    await store.applyLayer(working, entries([{ ...meta, kind: 'directory', path: 'etc/extra', mode: 0o755 }]));
+    ({ name: top } = await store.commit(working, 'copied' as SnapshotName, {}));
+    await lease.release();
+    for (let depth = 0; depth < 10; depth++) top = await step(test, top, `later-${depth}`, 'test -d /etc/extra');
+    const tree = await store.tree(top);
+    expect((await tree.resolve('/usr/bin/last/../../last')).entry).toBeDefined();
+    await tree.close();
+    // Its user files are 130 layers down, below an /etc that has others.
+    const named = await onWorking(test, top, (on) => runOn(test, on, 'id -u; echo $HOME', { user: name('opam') }));
+    expect(named.stdout).toBe('1000\n/home/opam\n');
+  });
 });
 
 describe('users', () => {
