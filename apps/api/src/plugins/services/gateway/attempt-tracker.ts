@@ -76,7 +76,7 @@ export class AttemptTracker {
           link.send({ type: 'ack', attemptId, seq });
           if (attempt.endsBy !== undefined && seq >= attempt.endsBy && tracked !== undefined && !sink.isOver) {
             finish();
-            void releaser.lose([attemptId]);
+            void releaser.loseSurely(attemptId);
           }
         },
         ended: finish,
@@ -90,7 +90,7 @@ export class AttemptTracker {
           log.error({ err: error, attemptId }, 'the log of an attempt has a hole; the attempt is given up');
           link.send({ type: 'stale', attemptId });
           finish();
-          void releaser.lose([attemptId]);
+          void releaser.loseSurely(attemptId);
         },
       },
     );

@@ -22,6 +22,9 @@ export interface ReleaserParts {
   readonly drop: (agentId: string, attemptId: string) => void;
 }
 
+const retryMsMin = 100;
+const retryMsMax = 5_000;
+
 /** Takes builds away from attempts that will not finish them. */
 export class Releaser {
   readonly #parts: ReleaserParts;
@@ -54,6 +57,24 @@ export class Releaser {
       this.#parts.bus.publish('log-ended', { id });
     }
     this.announce(builds);
+  }
+
+  /**
+   * The same, for whoever has told the agent to stop already: a database that is away is waited for. The agent stays linked,
+   * so nobody else would notice that an attempt is live which nobody works on.
+   */
+  async loseSurely(attemptId: string): Promise<void> {
+    const { clock, log } = this.#parts;
+    for (let delayMs = retryMsMin; ; delayMs = Math.min(delayMs * 2, retryMsMax)) {
+      try {
+        await this.lose([attemptId]);
+        return;
+      } catch (error) {
+        log.warn({ err: error, attemptId }, 'an attempt could not be noted as lost yet');
+        const waitMs = delayMs;
+        await new Promise<void>((resolve) => void clock.after(waitMs, resolve));
+      }
+    }
   }
 
   /** Ends the attempts of agents that were silent for longer than the time of grace. */
