@@ -27,8 +27,9 @@ describe('the daemon', () => {
     const plugins = await client.plugins(['type==io.containerd.snapshotter.v1,id==overlayfs']);
     expect(plugins).toMatchObject([{ type: 'io.containerd.snapshotter.v1', id: 'overlayfs', initError: undefined }]);
     expect(plugins[0]?.exports['root']).toContain(server.root);
-    const broken = await client.plugins(['id==devmapper']);
-    expect(broken[0]?.initError).toMatch(/devmapper/);
+    // Each version has one that needs more than this configuration says.
+    const errors = (await client.plugins(['type==io.containerd.snapshotter.v1'])).map(({ initError }) => initError);
+    expect(errors).toContainEqual(expect.stringMatching(/skip|not configured/));
     expect(await client.serverId()).toBe(await client.serverId());
   });
 });
