@@ -22,14 +22,15 @@ export const skippedFiles = {
 };
 
 const slow = 'ten thousand files take Wine too long';
+const keptName = 'Wine 8 keeps the name of a deleted file until it is closed; NTFS does not';
 /** Single tests that cannot pass there although Windows should, by file and name. A name that is not there any more is an error. */
 export const skippedTests = {
   'apps/agent/src/doctor/checks/judgements.test.ts': {
     'keeps the credential to itself': 'paths and modes of Linux',
   },
   'apps/agent/src/spool/file-log-spool.test.ts': {
-    'lets the oldest logs go when they take too much, but not from whoever holds the writer':
-      'Wine 8 keeps the name of a deleted file until it is closed; NTFS does not',
+    'lets the oldest logs go when they take too much, but not from whoever holds the writer': keptName,
+    'knows over a restart whether the farm has a log, and that a new execution makes a new one': keptName,
   },
   'packages/backend-containerd/src/hcs/conformance.test.ts': {
     '10,000 files in one layer arrive, and progress counts their bytes': slow,
