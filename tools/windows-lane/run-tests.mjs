@@ -13,8 +13,9 @@ const silenceMs = 180_000;
 
 /**
  * Runs one bundled test file on node.exe. A file is good when its tests all passed, there was at least one, the reporter got to
- * its end, and Node ended by itself with 0. One that hangs is run a second time: Wine loses a wake-up of a pipe once in some
- * hundred runs on a busy machine. A test that fails is never run again.
+ * its end, and Node ended by itself with 0. One that hangs is run a second time, and the summary says so with what it did
+ * meanwhile: a program that Wine does not wake is not told apart from one of ours in any other way. A test that fails is never
+ * run again.
  */
 export async function runTestFile(wine, file) {
   const first = await runOnce(wine, file);
