@@ -17,6 +17,7 @@ export interface SoakAgent {
   readonly containerd: () => number | undefined;
   /** The shims of its containers. */
   readonly shims: () => number[];
+  /** Starts it; what ends by itself is started again, as a service manager would. */
   start(): void;
   /** Ends it, and its proxy. */
   close(): Promise<void>;
@@ -28,6 +29,8 @@ export async function startAgent(options: {
   slots: number;
   directory: string;
   startProgram: typeof startProgram;
+  /** It ended by itself. */
+  onEnd: (how: string) => void;
 }): Promise<SoakAgent> {
   const { farm, name, directory } = options;
   const state = path.join(directory, `agent-${name}`);
@@ -55,8 +58,20 @@ export async function startAgent(options: {
   // Makes the base image, too.
   await command('healthcheck', '--state', state);
   const socket = path.join(state, 'containerd', 'containerd.sock');
-  const launch = (): ManagedProcess => options.startProgram(program, { args: ['run', '--state', state], logFile });
+  let isStopping = false;
   let running = launch();
+
+  function launch(): ManagedProcess {
+    const started = options.startProgram(program, { args: ['run', '--state', state], logFile });
+    void started.ended.then(async ({ how }) => {
+      if (how === 'SIGKILL' || how === 'exit code 0' || isStopping) return;
+      options.onEnd(how);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      if (!isStopping && running === started) running = launch();
+    });
+    return started;
+  }
+
   return {
     name,
     state,
@@ -70,6 +85,7 @@ export async function startAgent(options: {
         .map(({ pid }) => pid),
     start: () => void (running = launch()),
     async close() {
+      isStopping = true;
       await running.stop();
       await proxy.close();
     },

@@ -45,7 +45,8 @@ export async function startSoakFarm(
   try {
     for (const name of ['loam', 'clay']) {
       say(`Enrolling ${name} …`);
-      agents.push(await startAgent({ farm, name, slots, directory, startProgram }));
+      const onEnd = (how: string): void => say(`  ${name} ended by itself: ${how}`);
+      agents.push(await startAgent({ farm, name, slots, directory, startProgram, onEnd }));
     }
   } catch (error) {
     await stop();

@@ -15,6 +15,7 @@ import { createEngine, type Engine } from '@loam/engine';
 import { makeStateDirectory, readIdentity } from './config.ts';
 import { startPrivateContainerd } from './containerd-process.ts';
 import { ContainerdSupervisor, type SupervisorOptions } from './containerd-supervisor.ts';
+import { patientEngine } from './patient-engine.ts';
 import { readRegistries } from './registries.ts';
 import { fileShellMemory } from './shell-memory.ts';
 import { fileLogSpool, type FileLogSpool } from './spool/file-log-spool.ts';
@@ -117,7 +118,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     return {
       client,
       backend,
-      engine: supervisor ? onceReady(engine, () => supervisor.ready()) : engine,
+      engine: patientEngine(engine, { ready: async () => supervisor?.ready(), clock: systemClock }),
       logs,
       platform,
       identity,
@@ -136,15 +137,6 @@ function hostPlatform(): Platform {
   return {
     os: process.platform === 'win32' ? 'windows' : 'linux',
     architecture: architectures[process.arch] ?? process.arch,
-  };
-}
-
-/** The same engine, on a containerd that may have to be started again first. */
-function onceReady(engine: Engine, ready: () => Promise<void>): Engine {
-  return {
-    ...engine,
-    plan: (spec, options) => ready().then(() => engine.plan(spec, options)),
-    build: (request, onEvent, signal) => ready().then(() => engine.build(request, onEvent, signal)),
   };
 }
 

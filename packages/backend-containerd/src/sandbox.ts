@@ -1,5 +1,5 @@
 import type { RunExit, RunIo, RunRequest, Sandbox } from '@loam/backend';
-import { cancelled, isLoamError, type Clock } from '@loam/base';
+import { cancelled, isLoamError, sleep, type Clock } from '@loam/base';
 import type { Containerd } from '@loam/containerd';
 
 import type { CleanupQueue } from './cleanup-queue.ts';
@@ -28,6 +28,7 @@ export interface SandboxOptions {
 const outputAfterExitMs = 10_000;
 const maxPendingCleanups = 4;
 const startTriesMax = 5;
+const deletePausesMs = [250, 1_000];
 /** How long an ended task waits for the next step of its build, which may take its shim over. */
 const successorWithinMs = 200;
 
@@ -198,8 +199,23 @@ export class ContainerdSandbox implements Sandbox {
   /** The task's mounts and control groups, and the container's record. By now no process of it is left. */
   async #deleteRecords(id: string): Promise<void> {
     const { client, clock } = this.#options;
-    await patiently(clock, () => orGone(client.tasks.delete(id)));
+    await patiently(clock, () => orGone(this.#deleteTask(id)));
     await patiently(clock, () => orGone(client.containers.delete(id)));
+  }
+
+  /** A shim that ends at this moment takes the answer with it; the next one is that the task is gone. */
+  async #deleteTask(id: string): Promise<void> {
+    const { client, clock } = this.#options;
+    for (const pauseMs of deletePausesMs) {
+      try {
+        await client.tasks.delete(id);
+        return;
+      } catch (error) {
+        if (!isLoamError(error, 'containerd.task-failed')) throw error;
+        await sleep(clock, pauseMs);
+      }
+    }
+    await client.tasks.delete(id);
   }
 
   async #outputEnd(host: HostRun): Promise<void> {

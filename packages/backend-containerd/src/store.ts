@@ -169,7 +169,10 @@ export class ContainerdStore implements Store {
       if (!isThere && !(wasAway && isLoamError(error, 'containerd.not-found'))) throw error;
       await this.abandon(working);
       const existing = await this.stat(name);
-      if (existing === undefined) throw error;
+      if (existing === undefined) {
+        // It went away in the middle of the commit: the snapshot is lost, and the step has to be executed again.
+        throw isThere ? error : LoamError.of('containerd.unavailable', {}, { cause: error });
+      }
       return existing;
     }
     mounts.forget(working.key);

@@ -21,7 +21,7 @@ interface StepRun {
   readonly started: StepStarted;
   readonly startedAtMs: number;
   readonly log: LogGatherer;
-  /** A step that had succeeded before the agent was killed is told about again only if it turns out to be more than a hit. */
+  /** A step that had succeeded before the agent was killed, or containerd, is told about again only if it turns out to be more than a hit. */
   isHeld: boolean;
   lastProgress: { readonly phase: string; readonly atMs: number } | undefined;
 }
@@ -35,7 +35,6 @@ const maxHitRecordBytes = 16 * 1024;
 export class Recorder {
   readonly #journal: AttemptJournal;
   readonly #options: RecorderOptions;
-  readonly #finished: Readonly<Record<string, string>>;
   readonly #running = new Map<string, StepRun>();
   #failure: unknown;
   #muted = false;
@@ -43,7 +42,6 @@ export class Recorder {
   constructor(journal: AttemptJournal, options: RecorderOptions) {
     this.#journal = journal;
     this.#options = options;
-    this.#finished = journal.state.finished;
   }
 
   /** Closes the step runs that a killed agent had left open. The farm has their logs up to what the journal held. */
@@ -118,7 +116,7 @@ export class Recorder {
     const startedAtMs = this.#options.clock.now();
     const run = { id, started: event, startedAtMs, log, isHeld: true, lastProgress: undefined };
     this.#running.set(event.position, run);
-    if (this.#finished[event.position] === undefined) this.#release(run);
+    if (this.#journal.state.finished[event.position] === undefined) this.#release(run);
   }
 
   #progress(event: StepProgress): void {
@@ -142,7 +140,7 @@ export class Recorder {
   #end(event: StepEnded): void {
     const run = this.#of(event.position);
     this.#running.delete(event.position);
-    const isKnown = event.outcome === 'hit' && event.stepId === this.#finished[event.position];
+    const isKnown = event.outcome === 'hit' && event.stepId === this.#journal.state.finished[event.position];
     if (run.isHeld && isKnown) return;
     this.#release(run);
     run.log.flush();

@@ -69,8 +69,8 @@ async function build(
 ): Promise<BuildOutcome> {
   const { sources, engine } = options;
   const { offer } = journal;
-  // These are in this journal already, logs and all.
-  const finished = new Set(Object.values(journal.state.finished));
+  // Those are in this journal already, logs and all.
+  const isHere = (id: StepId): boolean => Object.values(journal.state.finished).includes(id);
   try {
     const spec = sources.parse(offer.spec);
     recorder.endInterrupted(new Map(outlineSpec(spec).map((step) => [step.position, step.op])));
@@ -84,7 +84,7 @@ async function build(
         limits: offer.limits,
         refresh: offer.refresh,
         owner: offer.attemptId,
-        logOfHit: (id) => (finished.has(id) ? undefined : options.untold?.(id)),
+        logOfHit: (id) => (isHere(id) ? undefined : options.untold?.(id)),
         ...(offer.timeoutMs === null ? {} : { timeoutMs: offer.timeoutMs }),
       },
       (event) => recorder.onEvent(event),

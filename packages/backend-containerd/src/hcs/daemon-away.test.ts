@@ -59,3 +59,23 @@ it.each([...wholes, ...halves])(
     expect(await opened.test.leftovers()).toEqual([]);
   },
 );
+
+it('a task that a dying shim would not delete is deleted a moment later, and leaves no container', async () => {
+  opened = await openModelEngine();
+  const error = { code: 2, text: 'failed to delete task: ttrpc: closed' };
+  opened.test.model.faults.plant({ method: 'Tasks.Delete', times: 1, error });
+  expect(await opened.build(spec)).toMatchObject({ kind: 'succeeded' });
+  await opened.test.backend.settled();
+  expect(await opened.test.leftovers()).toEqual([]);
+});
+
+it('a commit in whose middle containerd ended, and lost the snapshot, counts as containerd that was away', async () => {
+  opened = await openModelEngine();
+  const { faults } = opened.test.model;
+  await opened.build(`((from ${nano}))`);
+  faults.plant({ method: 'Snapshots.Commit', times: 1, error: unavailable });
+  faults.plant({ method: 'Snapshots.Commit', times: 1, error: { code: 5, text: 'snapshot does not exist' } });
+  const failed = await opened.build(spec);
+  expect(failed).toMatchObject({ kind: 'failed', error: { code: 'containerd.unavailable' } });
+  expect(await opened.build(spec)).toMatchObject({ kind: 'succeeded' });
+});

@@ -1,0 +1,55 @@
+import { LoamError, systemClock, type Clock } from '@loam/base';
+import type { BuildEvent, BuildOutcome, BuildRequest, Engine } from '@loam/engine';
+import { expect, test } from 'vitest';
+
+import { patientEngine } from './patient-engine.ts';
+
+const request = { owner: 'att_a' } as BuildRequest;
+const away: BuildOutcome = { kind: 'failed', error: LoamError.of('containerd.unavailable', {}), position: '1' };
+const done = { kind: 'succeeded' } as BuildOutcome;
+const hasty: Clock = { ...systemClock, after: (_, callback) => systemClock.after(0, callback) };
+
+async function build(
+  outcomes: readonly BuildOutcome[],
+  onRound: (round: number) => void = () => undefined,
+  signal = new AbortController().signal,
+): Promise<{ outcome: BuildOutcome; rounds: number; ends: string[]; readies: number }> {
+  let rounds = 0;
+  let readies = 0;
+  const ends: string[] = [];
+  const failing = {
+    build: async (_: BuildRequest, onEvent: (event: BuildEvent) => void) => {
+      const outcome = outcomes[rounds++] ?? away;
+      if (outcome.kind === 'failed') {
+        const error = outcome.error.toPublic();
+        onEvent({ type: 'step-ended', position: '1', outcome: 'failed', durationMs: 1, logBytes: 0, error });
+      }
+      onRound(rounds);
+      return outcome;
+    },
+  } as unknown as Engine;
+  const engine = patientEngine(failing, { ready: async () => void readies++, clock: hasty });
+  const onEvent = (event: BuildEvent): void => void (event.type === 'step-ended' && ends.push(event.outcome));
+  return { outcome: await engine.build(request, onEvent, signal), rounds, ends, readies };
+}
+
+test('a build under which containerd went away is built once more when it is there again, and its step has not failed', async () => {
+  expect(await build([away, away, done])).toEqual({
+    outcome: done,
+    rounds: 3,
+    ends: ['cancelled', 'cancelled'],
+    readies: 3,
+  });
+});
+
+test('a containerd that does not stay fails the build at last; any other failure does so at once', async () => {
+  expect(await build([])).toMatchObject({ outcome: away, rounds: 5, ends: [...Array(4).fill('cancelled'), 'failed'] });
+  const other: BuildOutcome = { ...away, error: LoamError.of('engine.step-failed', { position: '1', code: 1 }) };
+  expect(await build([other])).toMatchObject({ outcome: other, rounds: 1, ends: ['failed'] });
+});
+
+test('who cancels a build meanwhile is not kept waiting', async () => {
+  const controller = new AbortController();
+  const cancelled = await build([away], () => controller.abort(), controller.signal);
+  expect(cancelled).toMatchObject({ rounds: 1 });
+});

@@ -1,0 +1,41 @@
+import { sleep, type Clock } from '@loam/base';
+import type { BuildEvent, BuildOutcome, BuildRequest, Engine } from '@loam/engine';
+
+export interface PatientEngineOptions {
+  /** Resolves when containerd runs, or could not be started. */
+  readonly ready: () => Promise<void>;
+  readonly clock: Clock;
+}
+
+const roundsMax = 5;
+const pauseMs = 1_000;
+
+/**
+ * The same engine, on a containerd that may have to be started again first, also in the middle of a build: what could not be
+ * saved then is built once more, on all that has been committed. Each round has the whole time of the build.
+ */
+export function patientEngine(engine: Engine, { ready, clock }: PatientEngineOptions): Engine {
+  async function build(
+    request: BuildRequest,
+    onEvent: (event: BuildEvent) => void,
+    signal: AbortSignal,
+  ): Promise<BuildOutcome> {
+    for (let round = 1; ; round++) {
+      await ready();
+      const isLast = round === roundsMax;
+      const outcome = await engine.build(request, isLast ? onEvent : (event) => onEvent(interrupted(event)), signal);
+      const wasAway = outcome.kind === 'failed' && outcome.error.code === 'containerd.unavailable';
+      if (isLast || !wasAway || signal.aborted) return outcome;
+      await sleep(clock, pauseMs, signal).catch(() => undefined);
+      if (signal.aborted) return { kind: 'cancelled' };
+    }
+  }
+  return { ...engine, plan: (spec, options) => ready().then(() => engine.plan(spec, options)), build };
+}
+
+/** A step that is begun again has not failed. */
+function interrupted(event: BuildEvent): BuildEvent {
+  if (event.type !== 'step-ended' || event.error?.code !== 'containerd.unavailable') return event;
+  const { error: _, ...rest } = event;
+  return { ...rest, outcome: 'cancelled' };
+}
