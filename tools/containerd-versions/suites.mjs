@@ -6,6 +6,7 @@ import { root } from '../lib/paths.mjs';
 const suites = [
   'apps/agent/src/*.it.test.ts',
   'apps/agent/src/commands/*.it.test.ts',
+  'apps/agent/src/farm/*.it.test.ts',
   'packages/backend-containerd/src/*.it.test.ts',
   'packages/backend-containerd/src/runc/*.it.test.ts',
   'packages/containerd/src/**/*.it.test.ts',
