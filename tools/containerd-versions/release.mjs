@@ -25,14 +25,15 @@ export async function unpackRelease(release) {
     mkdirSync(path.join(home, folder), { recursive: true });
   writeFileSync(path.join(home, 'sources.list'), `deb [signed-by=${keyring}] ${mirror} ${release} main\n`);
   writeFileSync(path.join(home, 'status'), '');
-  const apt = (...args) => must('apt-get', [...aptOptions(home), ...args], packages);
+  const apt = (folder, ...args) => must('apt-get', [...aptOptions(home), ...args], folder);
 
   say(`Asking ${mirror} for Debian ${release} …`);
-  await apt('update');
-  const offered = fileNames(await apt('download', '--print-uris', ...wanted, ...libraries));
+  await apt(home, 'update');
+  // Not where the packages are: it passes over what is there already.
+  const offered = fileNames(await apt(home, 'download', '--print-uris', ...wanted, ...libraries));
   const files = await keep(offered, async (file) => wanted.includes(nameOf(file)) || (await isNewerThanOurs(file)));
   for (const stale of readdirSync(packages).filter((file) => !files.includes(file))) rmSync(path.join(packages, stale));
-  await apt('download', ...files.map(nameOf));
+  await apt(packages, 'download', ...files.map(nameOf));
 
   const folder = await makeWorkFolder(home, 'run-');
   const remove = () => rmSync(folder, { recursive: true, force: true });

@@ -14,10 +14,16 @@ async function runVersions(words) {
   const places = words.filter(isPlace);
   const files = containerdSuites(words.filter((word) => !isPlace(word)));
   const verdicts = [];
+  const killed = new AbortController();
+  process.on('SIGTERM', () => killed.abort());
+  // The terminal tells the tests themselves.
+  let isInterrupted = false;
+  process.on('SIGINT', () => (isInterrupted = true));
   for (const place of places.length > 0 ? places : releases) {
+    if (isInterrupted) return false;
     const root = await rootOf(place);
     try {
-      const { code, versions } = await runOn(root.usr, files);
+      const { code, versions } = await runOn(root.usr, files, killed.signal);
       verdicts.push({ code, text: `${code === 0 ? 'ok    ' : 'FAILED'}  ${versions} (${place})` });
     } finally {
       root.remove();
