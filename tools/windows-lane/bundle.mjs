@@ -19,6 +19,8 @@ export async function bundleTests(files, outputFolder) {
     // Native; the lane lays the one for Windows beside the tests.
     external: ['koffi'],
     logLevel: 'silent',
+    // As in vitest.config.ts.
+    resolve: { alias: { 'fast-check': path.join(root, 'tools/lib/fixed-examples.mjs') } },
     plugins: [
       {
         name: 'vitest-on-node',
