@@ -106,6 +106,7 @@ export async function startDaemon({
       parse: parseOffered,
       context: (digest) => remoteContext(farm, blobs, digest, {}),
       facts: () => gatherFacts(host),
+      platform,
       log,
     }),
     doctor,

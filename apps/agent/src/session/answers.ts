@@ -1,7 +1,8 @@
+import { formatPlatform, type Platform } from '@loam/backend';
 import { isLoamError, toLoamError, type Digest, type StepId } from '@loam/base';
 import type { ContextSource } from '@loam/context';
-import type { AgentFacts, PlannedStep } from '@loam/contracts';
-import type { Engine, PlanStep } from '@loam/engine';
+import type { AgentFacts, DescribedStep, PlannedStep } from '@loam/contracts';
+import type { CachedStep, Engine, PlanStep } from '@loam/engine';
 import { outlineSpec, type Spec } from '@loam/spec';
 
 import type { Log } from '../log.ts';
@@ -12,11 +13,12 @@ export interface AnswersOptions {
   readonly parse: (text: string) => Spec;
   readonly context: (digest: Digest) => Promise<ContextSource>;
   readonly facts: () => Promise<AgentFacts>;
+  readonly platform: Platform;
   readonly log: Log;
 }
 
 /** Answers what the API asks, from the engine. */
-export function engineAnswers({ engine, parse, context, facts, log }: AnswersOptions): Answers {
+export function engineAnswers({ engine, parse, context, facts, platform, log }: AnswersOptions): Answers {
   let lastFacts: AgentFacts | undefined;
   return {
     async plan({ requestId, spec: text, context: digest, refresh }) {
@@ -53,6 +55,17 @@ export function engineAnswers({ engine, parse, context, facts, log }: AnswersOpt
       return { type: 'removed', requestId, steps: gone, ...error };
     },
 
+    async describe({ requestId, steps }) {
+      try {
+        const wanted = new Set<string>(steps);
+        const described = describeSteps(await engine.listCache(), formatPlatform(platform));
+        return { type: 'described', requestId, steps: described.filter(({ stepId }) => wanted.has(stepId)) };
+      } catch (error) {
+        log.warn({ err: error }, 'could not describe steps');
+        return { type: 'described', requestId, steps: [], error: toLoamError(error).toPublic() };
+      }
+    },
+
     inventory: async () => [...(await engine.listSteps())],
 
     async facts() {
@@ -66,6 +79,15 @@ export function engineAnswers({ engine, parse, context, facts, log }: AnswersOpt
       return lastFacts;
     },
   };
+}
+
+function describeSteps(held: readonly CachedStep[], platform: string): DescribedStep[] {
+  const ids = new Map(held.map(({ snapshot, stepId }) => [snapshot, stepId]));
+  return held.flatMap(({ stepId, parent, kind, op, sizeBytes }) => {
+    if (stepId === undefined) return [];
+    const parentId = kind === 'from' || parent === null ? null : (ids.get(parent) ?? null);
+    return [{ stepId, parentId, kind, op: kind === 'from' ? `(from ${op})` : op, platform, sizeBytes }];
+  });
 }
 
 function toWire(step: PlanStep, stage: readonly string[]): PlannedStep {

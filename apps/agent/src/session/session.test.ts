@@ -30,6 +30,7 @@ const facts: AgentFacts = {
 const answers: Answers = {
   plan: async ({ requestId }) => ({ type: 'planned', requestId, steps: [] }),
   remove: async ({ requestId, steps }) => ({ type: 'removed', requestId, steps }),
+  describe: async ({ requestId }) => ({ type: 'described', requestId, steps: [] }),
   inventory: async () => [],
   facts: async () => facts,
 };

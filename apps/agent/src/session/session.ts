@@ -15,12 +15,14 @@ import { Outbox } from './outbox.ts';
 
 type Planned = Extract<AgentMessage, { type: 'planned' }>;
 type Removed = Extract<AgentMessage, { type: 'removed' }>;
+type Described = Extract<AgentMessage, { type: 'described' }>;
 type Inventory = Extract<AgentMessage, { type: 'inventory' }>;
 
 /** What the API may ask besides attempts. None of these rejects. */
 export interface Answers {
   plan(request: Extract<ApiMessage, { type: 'plan' }>): Promise<Planned>;
   remove(request: Extract<ApiMessage, { type: 'remove' }>): Promise<Removed>;
+  describe(request: Extract<ApiMessage, { type: 'describe' }>): Promise<Described>;
   inventory(): Promise<Inventory['steps']>;
   facts(): Promise<AgentFacts>;
 }
@@ -175,6 +177,8 @@ export class Session {
         return void answers.plan(message).then((answer) => this.#sendOn(link, answer));
       case 'remove':
         return void answers.remove(message).then((answer) => this.#sendOn(link, answer));
+      case 'describe':
+        return void answers.describe(message).then((answer) => this.#sendOn(link, answer));
       case 'doctor':
         return this.#options.doctor.request();
       default:

@@ -1,4 +1,4 @@
-import type { AgentMessage, ApiMessage, BuildRecord, NumberedRecord, Offer } from '@loam/contracts';
+import type { AgentMessage, ApiMessage, BuildRecord, DescribedStep, NumberedRecord, Offer } from '@loam/contracts';
 
 /** What an agent of a test does with an offer; the records it returns are sent in order. */
 export type Script = (offer: Offer, agent: ScriptedAgent) => BuildRecord[] | Promise<BuildRecord[]>;
@@ -36,6 +36,7 @@ export class ScriptedAgent {
   closeCode: number | undefined;
   plan: ((request: Extract<ApiMessage, { type: 'plan' }>) => AgentMessage | undefined) | undefined;
   remove: ((steps: string[]) => string[]) | undefined;
+  describe: ((steps: string[]) => DescribedStep[]) | undefined;
   readonly #url: () => string;
   readonly credential: string;
   #socket: WebSocket | undefined;
@@ -193,6 +194,10 @@ export class ScriptedAgent {
       case 'remove':
         if (this.remove)
           this.send({ type: 'removed', requestId: message.requestId, steps: this.remove(message.steps) });
+        break;
+      case 'describe':
+        if (this.describe)
+          this.send({ type: 'described', requestId: message.requestId, steps: this.describe(message.steps) });
         break;
       case 'cancel':
         break;

@@ -104,6 +104,17 @@ export type Offer = Static<typeof Offer>;
 
 export const HeldStep = Type.Object({ stepId: StepIdText, sizeBytes: Nullable(Type.Integer()) });
 
+/** What an agent can say of a step that it holds without a build that uses it. */
+export const DescribedStep = Type.Object({
+  stepId: StepIdText,
+  parentId: Nullable(StepIdText),
+  kind: StepKind,
+  op: Type.String(),
+  platform: Type.String(),
+  sizeBytes: Nullable(Type.Integer()),
+});
+export type DescribedStep = Static<typeof DescribedStep>;
+
 export const AgentMessage = Type.Union([
   Type.Object({
     type: Type.Literal('hello'),
@@ -150,6 +161,13 @@ export const AgentMessage = Type.Union([
     steps: Type.Array(StepIdText),
     error: Type.Optional(PublicErrorBody),
   }),
+  /** What is gone meanwhile is left out. */
+  Type.Object({
+    type: Type.Literal('described'),
+    requestId: Type.String(),
+    steps: Type.Array(DescribedStep),
+    error: Type.Optional(PublicErrorBody),
+  }),
   Type.Object({ type: Type.Literal('quarantined'), reason: Type.String() }),
   /** Made at the start, every hour, and when the API asks for one. */
   Type.Object({
@@ -183,6 +201,8 @@ export const ApiMessage = Type.Union([
   }),
   /** Remove snapshots, children first; the agent answers with those that are gone. */
   Type.Object({ type: Type.Literal('remove'), requestId: Type.String(), steps: Type.Array(StepIdText) }),
+  /** Tell of held steps that the farm has never heard of: those of attempts that were lost. */
+  Type.Object({ type: Type.Literal('describe'), requestId: Type.String(), steps: Type.Array(StepIdText) }),
   /** Examine the host and send a `doctor-report`. */
   Type.Object({ type: Type.Literal('doctor') }),
 ]);

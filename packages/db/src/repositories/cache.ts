@@ -1,4 +1,4 @@
-import type { Connection } from '../connect.ts';
+import { recordset, type Connection } from '../connect.ts';
 import type { steps } from '../schema/index.ts';
 
 export type StepRow = typeof steps.$inferSelect;
@@ -10,6 +10,11 @@ export interface ReplicaRow {
   readonly state: 'present' | 'to-remove';
   readonly sizeBytes: number | null;
   readonly lastUsedAt: number | null;
+}
+
+/** A step as an agent describes it that holds it. */
+export interface FoundStep extends Pick<StepRow, 'parentId' | 'kind' | 'op' | 'platform' | 'sizeBytes'> {
+  readonly stepId: string;
 }
 
 export type CacheRepository = ReturnType<typeof cacheRepository>;
@@ -88,6 +93,38 @@ export function cacheRepository({ sql }: Connection) {
            select distinct on (h.step_id) h.step_id, ${agentId}, 'present', h.size_bytes, ${times.now}::bigint
            from jsonb_populate_recordset(null::replicas, ${json}::jsonb) h join steps s on s.id = h.step_id
            on conflict (step_id, agent_id) do update set size_bytes = coalesce(excluded.size_bytes, replicas.size_bytes)`,
+      ]);
+    },
+
+    /** Those that no step is known by. */
+    async unknown(ids: readonly string[]): Promise<string[]> {
+      const rows = await sql<{ id: string }[]>`
+        select h.id from unnest(${ids as string[]}::text[]) h(id) where not exists (select 1 from steps s where s.id = h.id)`;
+      return rows.map((row) => row.id);
+    },
+
+    /** Notes steps that an agent holds, as it describes them: without their records, and of no build. What is known already stays. */
+    async learn(agentId: string, found: readonly FoundStep[], now: number): Promise<void> {
+      const steps = found.map(({ stepId, ...step }) => ({
+        ...step,
+        id: stepId,
+        copiesFrom: [],
+        hits: 0,
+        firstBuiltAt: now,
+        lastUsedAt: now,
+      }));
+      const held = found.map(({ stepId, sizeBytes }) => ({
+        stepId,
+        agentId,
+        state: 'present',
+        sizeBytes,
+        changedAt: now,
+      }));
+      await sql.begin((tx) => [
+        tx`insert into steps select * from jsonb_populate_recordset(null::steps, ${recordset(steps)}::jsonb)
+           on conflict (id) do nothing`,
+        tx`insert into replicas select * from jsonb_populate_recordset(null::replicas, ${recordset(held)}::jsonb)
+           on conflict (step_id, agent_id) do nothing`,
       ]);
     },
 

@@ -361,6 +361,38 @@ test('deleting a subtree tells first what would go, then has it removed, childre
   await back.close();
 });
 
+test('the graph learns of steps that an agent holds though no attempt could tell: one that was lost had built them', async () => {
+  const { farm, agent } = await listening();
+  agent.script = buildsAll;
+  await agent.connect();
+  await ends(farm, (await submit(farm)).id);
+  const known = [stepIdOf(1), stepIdOf(2), stepIdOf(3)];
+  const asked: string[][] = [];
+  agent.describe = (steps) => {
+    asked.push(steps);
+    return [
+      {
+        stepId: stepIdOf(8),
+        parentId: stepIdOf(3),
+        kind: 'run',
+        op: '(run (shell lost))',
+        platform: 'linux/amd64',
+        sizeBytes: 77,
+      },
+    ];
+  };
+  const steps = [...known, stepIdOf(8)].map((stepId) => ({ stepId, sizeBytes: 1 }));
+  agent.send({ type: 'inventory', steps });
+  type Nodes = { nodes: { id: string; parentId: string | null; op: string; replicas: unknown[] }[] };
+  const lost = await until(async () => {
+    const { nodes } = (await farm.call('GET', '/cache')).json<Nodes>();
+    return nodes.find((node) => node.id === stepIdOf(8));
+  });
+  expect(lost).toMatchObject({ parentId: stepIdOf(3), op: '(run (shell lost))', replicas: [{}] });
+  expect(asked).toEqual([[stepIdOf(8)]]);
+  await agent.close();
+});
+
 function byFirst(a: readonly unknown[], b: readonly unknown[]): number {
   return String(a[0]) < String(b[0]) ? -1 : 1;
 }

@@ -8,7 +8,7 @@ import { textOf } from '../socket-text.ts';
 import { AgentLink, closeCodes } from './agent-link.ts';
 import { AttemptTracker } from './attempt-tracker.ts';
 import type { GatewayParts } from './gateway-parts.ts';
-import { greet, removeLate, standingOf } from './greet.ts';
+import { greet, learnUnknown, removeLate, standingOf } from './greet.ts';
 
 const validMessage = Compile(AgentMessage);
 
@@ -140,6 +140,12 @@ export class Gateway {
           message.steps.map((step) => ({ stepId: step.stepId, sizeBytes: step.sizeBytes })),
           { asOf: link.lastHeardAt, now: clock.now() },
         );
+        // Not awaited: its answer comes in another turn.
+        void learnUnknown(
+          this.#parts,
+          link,
+          message.steps.map((step) => step.stepId),
+        );
         bus.publish('agent', { id: link.agentId, pool: link.pool });
         break;
       case 'accepted':
@@ -153,6 +159,7 @@ export class Gateway {
         break;
       case 'planned':
       case 'removed':
+      case 'described':
         link.answer(message);
         break;
       case 'quarantined':
