@@ -12,8 +12,8 @@ export interface Faults {
   run(until: () => boolean): Promise<void>;
 }
 
-const pauseMsMin = 500;
-const pauseMsMax = 6_000;
+const pauseMsMin = 1_000;
+const pauseMsMax = 9_000;
 
 export function openFaults(
   soak: SoakFarm,

@@ -7,8 +7,12 @@ import postgres from 'postgres';
 
 import { heldSteps } from './judge-hosts.ts';
 import { judgeLog } from './judge-builds.ts';
+import type { SoakAgent } from './soak-agent.ts';
 import type { SoakFarm } from './soak-farm.ts';
 import type { Traffic } from './traffic.ts';
+
+/** How long an agent may take to link and to tell what it holds. */
+const settleMs = 30_000;
 
 interface LogRow {
   id: string;
@@ -105,19 +109,27 @@ async function judgeLogs(sql: postgres.Sql, { farm }: SoakFarm, traffic: Traffic
   return findings;
 }
 
+/** An agent tells what it holds with each new link, so it is given one; the farm may then ask of what it did not know. */
 async function judgeReplicas(sql: postgres.Sql, { agents }: SoakFarm): Promise<string[]> {
-  const findings: string[] = [];
-  for (const agent of agents) {
-    const rows = await sql<{ stepId: string; state: string }[]>`select r.step_id, r.state from replicas r
-      join agents a on a.id = r.agent_id join steps s on s.id = r.step_id where a.name = ${agent.name} and s.kind <> 'from'`;
-    const told = new Set(rows.map((row) => row.stepId));
-    const held = new Set(heldSteps(agent));
-    for (const id of told)
-      if (!held.has(id)) findings.push(`the graph has ${id} on ${agent.name}, which does not hold it`);
-    for (const id of held)
-      if (!told.has(id)) findings.push(`${agent.name} holds ${id}, and the graph does not know it`);
+  for (const agent of agents) agent.proxy.cut();
+  const end = Date.now() + settleMs;
+  for (;;) {
+    const findings: string[] = [];
+    for (const agent of agents) findings.push(...(await compareReplicas(sql, agent)));
+    if (findings.length === 0 || Date.now() > end) return findings;
+    await new Promise((resolve) => setTimeout(resolve, 500));
   }
-  return findings;
+}
+
+async function compareReplicas(sql: postgres.Sql, agent: SoakAgent): Promise<string[]> {
+  const rows = await sql<{ stepId: string; state: string }[]>`select r.step_id, r.state from replicas r
+    join agents a on a.id = r.agent_id join steps s on s.id = r.step_id where a.name = ${agent.name} and s.kind <> 'from'`;
+  const told = new Set(rows.map((row) => row.stepId));
+  const held = new Set(heldSteps(agent));
+  return [
+    ...[...told].filter((id) => !held.has(id)).map((id) => `the graph has ${id} on ${agent.name}, which lacks it`),
+    ...[...held].filter((id) => !told.has(id)).map((id) => `${agent.name} holds ${id}, and the graph does not know it`),
+  ];
 }
 
 async function judgeQueue(url: string): Promise<string[]> {

@@ -1,5 +1,5 @@
 import type { RunExit, RunIo, RunRequest, Sandbox } from '@loam/backend';
-import { cancelled, isLoamError, sleep, type Clock } from '@loam/base';
+import { cancelled, isLoamError, LoamError, sleep, type Clock } from '@loam/base';
 import type { Containerd } from '@loam/containerd';
 
 import type { CleanupQueue } from './cleanup-queue.ts';
@@ -117,7 +117,7 @@ export class ContainerdSandbox implements Sandbox {
       taskMade = true;
       termination.watch();
       progress.mayHaveBegun = true;
-      await this.#start(id);
+      const wasInterrupted = await this.#start(id);
       io.onPhase?.('started');
       // Not before: it would take the processor from the start.
       place.arrived();
@@ -129,6 +129,7 @@ export class ContainerdSandbox implements Sandbox {
       const { exitStatus } = await termination.exit();
       io.onPhase?.('exited');
       isOver = true;
+      if (wasInterrupted && exitStatus !== 0 && termination.reason === undefined) throw notBegun(exitStatus);
       if (inputFailure !== undefined) throw (inputFailure as { error: unknown }).error;
       await this.#outputEnd(host);
       return await classify(exitStatus, host, driver, termination);
@@ -181,17 +182,16 @@ export class ContainerdSandbox implements Sandbox {
     );
   }
 
-  /** Starts a task. When the daemon goes away before it has answered, the task tells whether it did. */
-  async #start(id: string): Promise<void> {
+  /** Starts a task. When the daemon goes away before it has answered, the task tells whether it did; true then. */
+  async #start(id: string): Promise<boolean> {
     const { client, clock } = this.#options;
-    let isStarted = false;
-    while (!isStarted) {
+    for (let wasInterrupted = false; ; wasInterrupted = true) {
       try {
         await client.tasks.start(id);
-        return;
+        return wasInterrupted;
       } catch (error) {
         if (!isLoamError(error, 'containerd.unavailable')) throw error;
-        isStarted = (await patiently(clock, () => client.tasks.get(id))).status !== 'created';
+        if ((await patiently(clock, () => client.tasks.get(id))).status !== 'created') return true;
       }
     }
   }
@@ -224,6 +224,18 @@ export class ContainerdSandbox implements Sandbox {
     await Promise.race([host.stdio.ended, late]);
     stop?.();
   }
+}
+
+/**
+ * A daemon that ends while it starts a task may take the runtime along, whose half-begun process then fails with words of its
+ * own ("write exec fifo: broken pipe"): nobody can tell that from a failure of the command, so the step has to be run again.
+ */
+function notBegun(exitStatus: number): LoamError {
+  return LoamError.of(
+    'containerd.unavailable',
+    {},
+    { internal: `the start was interrupted; exit status ${exitStatus}` },
+  );
 }
 
 async function orGone(work: Promise<unknown>): Promise<void> {

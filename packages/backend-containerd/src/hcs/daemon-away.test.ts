@@ -79,3 +79,13 @@ it('a commit in whose middle containerd ended, and lost the snapshot, counts as 
   expect(failed).toMatchObject({ kind: 'failed', error: { code: 'containerd.unavailable' } });
   expect(await opened.build(spec)).toMatchObject({ kind: 'succeeded' });
 });
+
+it('a step that fails after containerd went away while it was started may never have begun: that is no failure of the step', async () => {
+  opened = await openModelEngine();
+  const failing = `((from ${nano}) (user (name ContainerAdministrator)) (run (shell "exit 3")))`;
+  expect(await opened.build(failing)).toMatchObject({ kind: 'failed', error: { code: 'engine.step-failed' } });
+  opened.test.model.faults.plant({ method: 'Tasks.Start', times: 1, error: unavailable });
+  expect(await opened.build(failing)).toMatchObject({ kind: 'failed', error: { code: 'containerd.unavailable' } });
+  expect(await opened.build(failing)).toMatchObject({ kind: 'failed', error: { code: 'engine.step-failed' } });
+  expect(await opened.test.leftovers()).toEqual([]);
+});
