@@ -26,6 +26,7 @@ const alias = { 'fast-check': fileURLToPath(new URL('tools/lib/fixed-examples.mj
  */
 export default defineConfig({
   test: {
+    reporters: ['default', './tools/lib/unfinished-tests.mjs'],
     projects: [
       {
         test: {

@@ -26,9 +26,11 @@ try {
   ]);
   if (missing.length > 0) throw new Error(`The tests need these Debian packages: apt-get install ${missing.join(' ')}`);
   await ensureWeb();
+  let isToldToEnd = false;
+  process.on('SIGTERM', () => (isToldToEnd = true));
   const { code } = await run(workspaceNode(), ['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)]);
   // What was asked for by name is in vitest's part.
-  const lane = process.argv.length > 2 ? undefined : await runWindowsLane();
+  const lane = process.argv.length > 2 || isToldToEnd ? undefined : await runWindowsLane();
   process.exitCode = code === 0 ? (lane ?? 0) : code;
 } catch (error) {
   process.stderr.write(`${error.message}\n`);
