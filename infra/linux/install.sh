@@ -319,16 +319,16 @@ uninstall() {
   if [ "$has_systemd" = yes ] && [ -f "$units/loam-agent.service" ]; then
     step 'stop the service and take it away' remove_service
   fi
-  if [ -x "$program" ] && containerd_left; then step "end what a killed agent left running" end_left; fi
+  if [ -x "$program" ] && is_left; then step 'end what a killed agent left behind' end_left; fi
+  # What still is mounted below it must not be deleted through the mount; and only the program can end it in order.
+  if [ "$purge$dry_run" = yesno ] && is_mounted; then
+    fail install.still-mounted "Something is still mounted below $home." 'Stop what uses it (loam-agent doctor --fix ends what an agent left), unmount it, then do this again.'
+  fi
   [ ! -e "$program" ] || step "delete $program" rm -f "$program"
   [ ! -d "$root$prefix/lib/loam" ] || step "delete $root$prefix/lib/loam" rm -rf "$root$prefix/lib/loam"
   if [ ! -d "$home" ]; then
     done_already "there is no $home"
   elif [ "$purge" = yes ]; then
-    # What still is mounted below it must not be deleted through the mount.
-    if grep -q " $home/" /proc/self/mounts; then
-      fail install.still-mounted "Something is still mounted below $home." 'Stop the agent and its containerd (loam-agent run leaves them to finish builds), unmount it, then do this again.'
-    fi
     step "delete $home, with the cache and the credential" rm -rf "$home"
   else
     note "Kept: $home (cache and credential). Delete it with --uninstall --purge."
@@ -346,11 +346,10 @@ remove_service() {
   [ ! -d "$units/loam-agent.service.d" ] || note "Kept: $units/loam-agent.service.d, which somebody else wrote."
 }
 
-# Whether the agent's own containerd outlived it: an agent that stops in order ends it.
-containerd_left() {
-  daemon=$(cat "$home/containerd/containerd.pid" 2>/dev/null) || return 1
-  grep -qs "$home/containerd/config.toml" "/proc/$daemon/cmdline"
-}
+is_mounted() { grep -q " $home/" /proc/self/mounts; }
+
+# Whether the last agent here did not stop in order: then steps may run on, and its containerd.
+is_left() { [ -e "$home/containerd/containerd.pid" ] || is_mounted; }
 
 # Whatever opens the state directory cleans up first, and ends containerd when it closes.
 end_left() { "$program" cache ls --state "$home" >/dev/null || warn "$program could not do it"; }

@@ -248,17 +248,19 @@ describe('the install script for Linux', () => {
     expect((await shell(`${line} --uninstall --purge`)).output).toContain('Nothing had to be changed.');
   });
 
-  test('ends the containerd that a killed agent left before the program goes that can', async () => {
-    const daemon = spawn('sleep', ['600'], { argv0: join(state(), 'containerd/config.toml') });
+  test('ends what a killed agent left before the program goes that can', async () => {
     mkdirSync(join(state(), 'containerd'), { recursive: true });
-    writeFileSync(join(state(), 'containerd/containerd.pid'), `${daemon.pid}\n`);
+    writeFileSync(join(state(), 'containerd/containerd.pid'), '1\n');
     mkdirSync(dirname(program()), { recursive: true });
     const asked = join(root, 'asked');
-    writeFileSync(program(), `#!/bin/sh\necho "$@" >${asked}\nkill ${daemon.pid}\n`, { mode: 0o755 });
+    writeFileSync(program(), `#!/bin/sh\necho "$@" >${asked}\n`, { mode: 0o755 });
     const { line } = await pastedLine('--uninstall --purge');
+    const mount = `mkdir ${state()}/m && mount -t tmpfs tmpfs ${state()}/m`;
+    const mounted = await shell(`unshare --mount sh -euc '${mount} && ${line}'`);
+    expect([mounted.code, mounted.output]).toEqual([1, expect.stringContaining('code: install.still-mounted')]);
+    expect(existsSync(program())).toBe(true);
     const { code, output } = await shell(line);
-    daemon.kill('SIGKILL');
-    expect([code, output]).toEqual([0, expect.stringContaining('end what a killed agent left running')]);
+    expect([code, output]).toEqual([0, expect.stringContaining('end what a killed agent left behind')]);
     expect(readFileSync(asked, 'utf8')).toBe(`cache ls --state ${state()}\n`);
     expect(existsSync(state())).toBe(false);
   });
