@@ -74,6 +74,24 @@ test('an offer that is refused goes to another agent', async () => {
   await Promise.all([agent.close(), other.close()]);
 });
 
+test('an offer that nobody answers in time goes to another agent', async () => {
+  const clock = new TestClock(Date.now());
+  const { farm, agent } = await listening({ clock, timing: { offerMs: 10_000 } });
+  const offered = agent.next('offer');
+  await agent.connect();
+  const { id } = await submit(farm);
+  const { offer } = await offered;
+  const other = new ScriptedAgent(() => farm.url, (await farm.enrol('linux', 'soil-2')).credential);
+  other.script = buildsAll;
+  await other.connect();
+  await clock.advance(9_999);
+  expect(await read(farm, id)).toMatchObject({ attempts: [{ id: offer.attemptId }] });
+  await clock.advance(1);
+  const build = await ends(farm, id);
+  expect(build).toMatchObject({ state: 'succeeded', agentName: 'soil-2', attempts: [{ number: 1, fence: 2 }] });
+  await Promise.all([agent.close(), other.close()]);
+});
+
 test('the builds of a pool go by priority, then by age, and a draining agent gets none', async () => {
   const { farm, agent, agentId } = await listening();
   const ids = new Map<string, string>();
