@@ -59,6 +59,19 @@ describe('the web UI on a real API', () => {
     expect(ui.complaints).toEqual([]);
   });
 
+  it('runs a spec with line ends of Windows again without adding lines to it', async () => {
+    await ui.logIn();
+    const answer = await fetch(`${ui.farm.url}/api/v1/builds`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ui.farm.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ spec: '((from busybox)\r\n (run (shell "true"))\r\n)\r\n' }),
+    });
+    const { id } = (await answer.json()) as { id: string };
+    await page.goto(`${ui.farm.url}/new?from=${id}`);
+    const lines = () => page.locator('.cm-line').allTextContents();
+    await expect.poll(lines).toEqual(['((from busybox)', ' (run (shell "true"))', ')', '']);
+  });
+
   it('shows a build in the list the moment that somebody else submits it', async () => {
     await ui.logIn();
     await page.getByTitle('Live connection: live').waitFor();

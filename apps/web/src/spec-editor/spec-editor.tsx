@@ -1,4 +1,4 @@
-import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
+import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from '@codemirror/commands';
 import { indentService, indentUnit } from '@codemirror/language';
 import { lintGutter, lintKeymap, setDiagnostics, type Diagnostic as EditorDiagnostic } from '@codemirror/lint';
 import { EditorState, Prec } from '@codemirror/state';
@@ -8,6 +8,7 @@ import { useEffect, useEffectEvent, useRef } from 'react';
 
 import { indentOf, specColours } from './spec-colours.ts';
 import { editorTheme } from './editor-theme.ts';
+import { asEdited, changeBetween } from './text-change.ts';
 
 interface SpecEditorProps {
   readonly value: string;
@@ -63,8 +64,13 @@ export function SpecEditor({ value, onChange, onSubmit, diagnostics, goTo }: Spe
 
   useEffect(() => {
     const editor = view.current;
-    if (editor === null || editor.state.doc.toString() === value) return;
-    editor.dispatch({ changes: changeBetween(editor.state.doc.toString(), value) });
+    if (editor === null) return;
+    const before = editor.state.doc.toString();
+    const after = asEdited(value);
+    // What is put in from outside is taken back by itself, not together with what was typed just before.
+    if (before !== after) {
+      editor.dispatch({ changes: changeBetween(before, after), annotations: isolateHistory.of('full') });
+    } else if (after !== value) changed(after);
   }, [value]);
 
   useEffect(() => {
@@ -88,16 +94,6 @@ export function SpecEditor({ value, onChange, onSubmit, diagnostics, goTo }: Spe
   }, [goTo]);
 
   return <div ref={host} className="spec-editor" />;
-}
-
-/** The part in which two texts differ: the cursor stays where nothing does. */
-function changeBetween(before: string, after: string) {
-  const shorter = Math.min(before.length, after.length);
-  let from = 0;
-  while (from < shorter && before[from] === after[from]) from++;
-  let same = 0;
-  while (same < shorter - from && before.at(-1 - same) === after.at(-1 - same)) same++;
-  return { from, to: before.length - same, insert: after.slice(from, after.length - same) };
 }
 
 function forEditor(diagnostic: Diagnostic, length: number): EditorDiagnostic {
