@@ -61,11 +61,14 @@ describe('loam spec', () => {
   test.for([
     ['check of a bad spec', 'check', '((from x) (rn))', 'stdout', 1],
     ['check of a good spec with advice', 'check', '((from x))', 'stdout', 0],
+    ['fmt --check of a file laid out otherwise', 'fmt --check', '((from x))', 'stdout', 1],
     ['dockerfile with losses', 'dockerfile', '((from x) (run (network host) (shell y)))', 'stderr', 0],
     ['dockerfile of a bad spec', 'dockerfile', '((from', 'stderr', 1],
   ] as const)('%s keeps its exit code when nobody reads what it says', async ([, verb, spec, gone, wanted]) => {
     const main = fileURLToPath(new URL('main.ts', import.meta.url));
-    const child = spawn(process.execPath, [main, 'spec', verb, file('s', spec)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, 'spec', ...verb.split(' '), file('s', spec)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     child[gone].destroy();
     child[gone === 'stdout' ? 'stderr' : 'stdout'].resume();
     const [code] = (await once(child, 'exit')) as [number | null];

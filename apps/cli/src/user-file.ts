@@ -21,6 +21,8 @@ export async function rewriteFile(path: string, content: Uint8Array): Promise<vo
   try {
     const target = await realpath(path);
     await access(target, constants.W_OK);
+    // A pipe or a terminal that was read from would be taken away from whoever has it.
+    if (!(await stat(target)).isFile()) throw new Error('it is no file on a disk');
     const draft = join(dirname(target), `.${basename(target)}.${process.pid}`);
     try {
       await writeDraft(draft, content, target);
@@ -36,10 +38,24 @@ export async function rewriteFile(path: string, content: Uint8Array): Promise<vo
 
 async function writeDraft(draft: string, content: Uint8Array, like: string): Promise<void> {
   const { mode, uid, gid } = await stat(like);
-  await writeFile(draft, content, { flag: 'wx', mode: 0o600, flush: true });
+  await forReason('its folder may not be written, and the file is replaced whole', () =>
+    writeFile(draft, content, { flag: 'wx', mode: 0o600, flush: true }),
+  );
   const own = await stat(draft);
-  if (own.uid !== uid || own.gid !== gid) await chown(draft, uid, gid);
+  if (own.uid !== uid || own.gid !== gid) {
+    await forReason('it belongs to another user or group, which could not be kept', () => chown(draft, uid, gid));
+  }
   await chmod(draft, mode & 0o7777);
+}
+
+/** Says more than `permission denied`, which would be read as that of the file itself. */
+async function forReason(reason: string, action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw code === 'EACCES' || code === 'EPERM' ? new Error(reason, { cause }) : cause;
+  }
 }
 
 function reasonOf(cause: unknown): string {

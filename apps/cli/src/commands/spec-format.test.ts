@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   lstatSync,
@@ -10,6 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -82,6 +84,14 @@ describe('loam spec fmt --write', () => {
     expect(read('a')).toBe(tidy);
     expect(statSync(join(cwd, 'a')).mode & 0o777).toBe(0o640);
     expect(lstatSync(join(cwd, 'link')).isSymbolicLink()).toBe(true);
+  });
+
+  test('leaves a pipe a pipe', async () => {
+    execFileSync('mkfifo', [join(cwd, 'pipe')]);
+    const [{ code, err }] = await Promise.all([fmt('-w', 'pipe'), writeFile(join(cwd, 'pipe'), untidy)]);
+    expect([code, err]).toEqual([1, expect.stringContaining('pipe cannot be written: it is no file on a disk.')]);
+    expect(lstatSync(join(cwd, 'pipe')).isFIFO()).toBe(true);
+    expect(readdirSync(cwd)).toEqual(['pipe']);
   });
 
   test('cannot write standard input', async () => {

@@ -49,8 +49,8 @@ async function formatFiles(cli: CliContext, files: readonly string[], options: F
       await formatFile(cli, file, options);
     } catch (error) {
       if (files.length === 1 || !isLoamError(error)) throw error;
+      fail(cli);
       cli.io.err(formatError(error, cli.errorStyle()));
-      cli.exitCode = exitCodes.failure;
     }
   }
 }
@@ -65,9 +65,15 @@ async function formatFile(cli: CliContext, file: string, { write, check, compact
     if (text !== source.text) await rewriteFile(resolve(cli.io.cwd, file), encodeText(text));
   } else if (!check) await cli.io.out(encodeText(text));
   else if (text !== source.text) {
+    fail(cli);
     await cli.line(source.name);
-    cli.exitCode = exitCodes.failure;
   }
+}
+
+/** `loam spec fmt --check *.spec | head -1` fails as well, although nobody reads to the end. */
+function fail(cli: CliContext): void {
+  cli.exitCode = exitCodes.failure;
+  cli.io.setExitCodeWithoutReader(exitCodes.failure);
 }
 
 function compactText(cli: CliContext, source: SpecText): string {
