@@ -93,20 +93,30 @@ test('an acknowledged segment of a journal goes with a later acknowledgement', (
   journal.close();
 });
 
-test('a journal goes with the next one, or when the attempt is offered again', () => {
+test('a journal goes with the next one', () => {
   const journals = new Journals(home);
-  const hung = journals.create(offer('att_one'));
-  const release = hold(join(hung.directory, 'offer.json'));
-  journals.remove(hung);
+  const held = journals.create(offer('att_one'));
+  const release = hold(join(held.directory, 'offer.json'));
+  journals.remove(held);
   expect(journals.all()).toEqual([]);
-  expect(existsSync(hung.directory)).toBe(true);
   journals.remove(journals.create(offer('att_two')));
-  expect(existsSync(hung.directory)).toBe(true);
+  expect(existsSync(held.directory)).toBe(true);
+  release();
+  journals.remove(journals.create(offer('att_three')));
+  expect(readdirSync(home)).toEqual(['reserve']);
+});
+
+test('a journal whose attempt is offered again is a new one, and stays', () => {
+  const journals = new Journals(home);
+  const held = journals.create(offer('att_one'));
+  const release = hold(join(held.directory, 'offer.json'));
+  journals.remove(held);
   release();
   const again = journals.create(offer('att_one'));
   again.append(record);
-  journals.remove(journals.create(offer('att_three')));
+  journals.remove(journals.create(offer('att_two')));
   expect(again.read(1, 1)).toHaveLength(1);
+  expect(readdirSync(again.directory)).toContain('offer.json');
   journals.remove(again);
   expect(readdirSync(home)).toEqual(['reserve']);
 });
