@@ -44,13 +44,23 @@ export interface IdSource {
   next<K extends IdKind>(kind: K): IdOf<K>;
 }
 
-/** Ids such as `bld_01j…`: prefix, 48 bits of time (so they sort by age), 80 random bits, in Crockford's base 32. */
+/**
+ * Ids such as `bld_01j…`: prefix, 48 bits of time, 80 random bits, in Crockford's base 32. Those of one source sort in the
+ * order in which they were made, also within a millisecond and when the clock is set back: such a one counts on from the last.
+ */
 export function createIdSource(clock: Clock, randomBytes: (size: number) => Uint8Array = webRandom): IdSource {
+  let timeMs = 0;
+  let random = 0n;
   return {
     next<K extends IdKind>(kind: K): IdOf<K> {
-      let random = 0n;
-      for (const byte of randomBytes(10)) random = (random << 8n) | BigInt(byte);
-      return `${idPrefixes[kind]}_${base32(BigInt(clock.now()), 10)}${base32(random, 16)}` as IdOf<K>;
+      const nowMs = clock.now();
+      if (nowMs > timeMs) {
+        timeMs = nowMs;
+        random = randomBytes(10).reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n);
+      } else {
+        random += 1n;
+      }
+      return `${idPrefixes[kind]}_${base32(BigInt(timeMs), 10)}${base32(random, 16)}` as IdOf<K>;
     },
   };
 }
