@@ -22,7 +22,7 @@ it('the spec that builds Loam itself is right, apart from a base image that is m
 
 it('it stands on the image, and asks for the secrets, that run.mjs makes', () => {
   expect(spec).toContain(`(from ${baseImageName})`);
-  const [, secrets = ''] = /\(secrets (.*)\)\n/.exec(spec) ?? [];
+  const [, secrets = ''] = /\(secrets ([^]*?)\)\n +\(shell/.exec(spec) ?? [];
   const asked = [...secrets.matchAll(/\(([a-z]+) \(target/g)].map(([, id]) => id);
   expect(asked).toEqual(secretIds);
 });
