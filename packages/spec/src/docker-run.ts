@@ -7,11 +7,12 @@ export function dockerRun(
   shell: readonly string[],
   options: DockerfileOptions,
 ): string[] {
-  // Blanks around a command mean nothing to any shell, and Docker drops them.
-  const trimmed = withoutBlanksAround(command);
+  const escape = escapeOf(options);
+  const trimmed = withoutBlanksAround(command, escape);
   const prefix = ['RUN', ...flags].join(' ');
   if (!needsSafeForm(trimmed, options)) return [`${prefix} ${trimmed}`];
-  if (!options.buildkit) return [`${prefix} ${JSON.stringify([...shell, trimmed])}`];
+  // A here-document puts a line end after the command, and an escape character before that would take it away.
+  if (!options.buildkit || /[\\`]$/.test(trimmed)) return [`${prefix} ${JSON.stringify([...shell, trimmed])}`];
   const lines = trimmed.split('\n');
   // BuildKit would run a text that begins with #! by itself instead of handing it to the shell.
   if (trimmed.startsWith('#!')) lines.unshift('');
@@ -19,12 +20,14 @@ export function dockerRun(
   return [`${prefix} <<'${mark}'`, ...lines, mark];
 }
 
-function withoutBlanksAround(command: string): string {
+/** Blanks around a command mean nothing to any shell, and Docker drops them; but one that is escaped means itself. */
+function withoutBlanksAround(command: string, escape: string): string {
   const blanks = ' \t\n\r\f';
   let start = 0;
   let end = command.length;
   while (start < end && blanks.includes(command.charAt(start))) start++;
   while (end > start && blanks.includes(command.charAt(end - 1))) end--;
+  if (end > start && command.charAt(end - 1) === escape) end++;
   return command.slice(start, end);
 }
 
@@ -32,11 +35,21 @@ function withoutBlanksAround(command: string): string {
 function needsSafeForm(command: string, options: DockerfileOptions): boolean {
   return (
     command.includes('\n') ||
-    command.endsWith(options.platform === 'windows' ? '`' : '\\') ||
+    goesOn(command, escapeOf(options)) ||
     command.startsWith('--') ||
     hasHereDocument(command) ||
     isJsonArray(command)
   );
+}
+
+/** Whether Docker would take the next line for a part of this one. */
+export function goesOn(line: string, escape: string): boolean {
+  return line.endsWith(escape) || line.endsWith(`${escape} `) || line.endsWith(`${escape}\t`);
+}
+
+/** The escape character of the Dockerfile. */
+export function escapeOf({ platform }: DockerfileOptions): string {
+  return platform === 'windows' ? '`' : '\\';
 }
 
 /** Docker looks for here-documents at the beginning of words, whatever the shell makes of them; quotes hold words together. */

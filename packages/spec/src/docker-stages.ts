@@ -9,7 +9,8 @@ export interface Stages {
 
 /**
  * Names the stages of a Dockerfile. A build keeps its name where Docker understands it as the spec does: names are
- * letters, digits, `_`, `-` and `.`, compared without case, seen everywhere, and the last of several alike wins.
+ * letters, digits, `_`, `-` and `.`, compared without case, seen everywhere, the last of several alike wins, and a stage
+ * comes before an image of its name in every FROM after it.
  */
 export function nameStages(spec: Spec): Stages {
   const order: NestedBuild[] = [];
@@ -24,12 +25,16 @@ export function nameStages(spec: Spec): Stages {
     else group.push(build);
   }
   const used = new Set(sources.values());
-  const taken = new Set(groups.keys());
+  /** Where each base image is written last. */
+  const lastAsBase = new Map([...order, { spec }].map((stage, at) => [stage.spec.from.toLowerCase(), at]));
+  const place = new Map(order.map((build, at) => [build, at]));
+  const taken = new Set([...groups.keys(), ...lastAsBase.keys()]);
   const names = new Map<NestedBuild, string>();
-  for (const group of groups.values()) {
+  for (const [key, group] of groups) {
+    const asBase = lastAsBase.get(key) ?? 0;
     for (const build of group) {
       const hidden = build !== group.at(-1) && used.has(build);
-      const keep = /^[A-Za-z][\w.-]*$/.test(build.name) && !hidden;
+      const keep = /^[A-Za-z][\w.-]*$/.test(build.name) && !hidden && (place.get(build) ?? 0) >= asBase;
       names.set(build, keep ? build.name : freeName(build.name, taken));
     }
   }

@@ -26,6 +26,12 @@ function* lossesOf(op: Op, options: DockerfileOptions): Generator<[message: stri
   if (op.kind === 'env' && op.value.includes('\n')) {
     yield ['A Dockerfile cannot set a variable to several lines; they are joined.', 'Set it inside the command.'];
   }
+  if (op.kind === 'workdir' && op.path.includes('\n')) {
+    yield ['A Dockerfile cannot have a line end in a working directory; it becomes a blank.', 'Rename it.'];
+  }
+  if (op.kind === 'workdir' && options.platform === 'unix' && /^[A-Za-z]:[\\/]/.test(op.path)) {
+    yield ['A Dockerfile for Linux understands no drive letters, and takes `\\` for an escape.', 'Ask for Windows.'];
+  }
   if (op.kind !== 'run') return;
   if (op.network.length > 0) {
     yield ['A Dockerfile cannot choose the network of one step.', 'Use `docker build --network`.'];

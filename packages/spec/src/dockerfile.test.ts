@@ -136,11 +136,33 @@ describe('vectors (8): where OBuilder is wrong', () => {
   });
 
   test('one-line commands that Docker would take apart are kept together', () => {
-    for (const command of ['echo \\\\', '--version', 'cat <<EOF', '[\\"a\\"]']) {
+    for (const command of ['--version', 'cat <<EOF', '[\\"a\\"]']) {
       expect(lines(`(run (shell "${command}"))`, 'unix')[0]).toMatch(/^RUN \["\/bin\/sh","-c",".*"\]$/);
       expect(lines(`(run (shell "${command}"))`, 'unix_buildkit')[0]).toBe("RUN <<'EOF'");
     }
     expect(lines('(run (shell "[ -f x ] && y"))', 'unix')).toEqual(['RUN [ -f x ] && y']);
+  });
+
+  test('a command that ends with an escape character ends there, and keeps the blank that one escapes', () => {
+    for (const target of ['unix', 'unix_buildkit']) {
+      expect(lines('(run (shell "echo a\\\\"))', target)).toEqual(['RUN ["/bin/sh","-c","echo a\\\\"]']);
+      expect(lines('(run (shell "a\\nb\\\\"))', target)).toEqual(['RUN ["/bin/sh","-c","a\\nb\\\\"]']);
+    }
+    expect(lines('(run (shell "ls a\\\\  "))', 'unix')).toEqual(['RUN ["/bin/sh","-c","ls a\\\\ "]']);
+    expect(lines('(run (shell "ls a\\\\  "))', 'unix_buildkit')).toEqual(["RUN <<'EOF'", 'ls a\\ ', 'EOF']);
+    expect(lines('(run (shell "dir C:\\\\ "))', 'windows')).toEqual(['RUN dir C:\\']);
+  });
+
+  test('what ends with an escape character does not take the next line with it', () => {
+    const ops = '(copy (src a) (dst "C:\\\\out\\\\")) (workdir "C:\\\\x\\\\") (workdir "a\\\\ ") (workdir "a\\\\\\\\")';
+    expect(lines(ops, 'unix')).toEqual([
+      'COPY ["a", "C:\\\\out\\\\"]',
+      'WORKDIR C:\\x\\\\',
+      'WORKDIR a\\\\',
+      'WORKDIR a\\\\',
+    ]);
+    expect(lines(ops, 'windows').slice(0, 2)).toEqual(['COPY a C:\\out\\', 'WORKDIR C:\\x\\']);
+    expect(lines('(copy (src a) (dst "b`")) (workdir "c`")', 'windows')).toEqual(['COPY ["a", "b`"]', 'WORKDIR c``']);
   });
 
   test('caches and secrets on Windows have no uid', () => {
@@ -166,6 +188,15 @@ describe('stages', () => {
     expect(text).toContain('FROM z\nCOPY --from=b q q\n');
   });
 
+  test('a stage does not stand in for an image of its name', () => {
+    const spec = read(
+      '((build alpine ((from golang))) (build golang ((from golang))) (from Alpine) (copy (from (build alpine)) (src p) (dst p)))',
+    );
+    expect(toDockerfile(spec, { platform: 'unix', buildkit: false })).toBe(
+      'FROM golang as alpine-2\n\nFROM golang as golang\n\nFROM Alpine\nCOPY --from=alpine-2 p p\n',
+    );
+  });
+
   test('names that Docker does not take are replaced', () => {
     const spec = read('((build "My Tools" ((from x))) (from y) (copy (from (build "My Tools")) (src a) (dst a)))');
     expect(toDockerfile(spec, { platform: 'unix', buildkit: false })).toBe(
@@ -180,4 +211,12 @@ test('what a Dockerfile cannot say is reported where it stands', () => {
   );
   const losses = dockerfileLosses(spec, { platform: 'unix', buildkit: false });
   expect(losses.map((loss) => loss.range.start.line)).toEqual([2, 3, 3]);
+});
+
+test.for([
+  ['(workdir "C:\\\\src")', 'Ask for Windows.'],
+  ['(workdir "a\\nb")', 'Rename it.'],
+] as const)('%s is told about', ([op, hint]) => {
+  const losses = dockerfileLosses(read(`((from x) ${op})`), { platform: 'unix', buildkit: true });
+  expect(losses.map((loss) => loss.hint)).toEqual([hint]);
 });

@@ -1,5 +1,5 @@
 import type { DockerfileOptions } from './docker-options.ts';
-import { dockerRun, isJsonArray } from './docker-run.ts';
+import { dockerRun, escapeOf, goesOn, isJsonArray } from './docker-run.ts';
 import { nameStages } from './docker-stages.ts';
 import type { Stages } from './docker-stages.ts';
 import type { CopyOp, Mount, Op, RunOp, Spec, User } from './spec.ts';
@@ -21,7 +21,8 @@ interface StageState {
  *   argument, as OBuilder does (needs Docker 23, or `# syntax=docker/dockerfile:1.4`); without, it is an exec-form RUN
  *   that spells out the shell in force. The same goes for the rare one-line commands that Docker would take apart;
  * - caches and secrets work on Windows, where they have no uid;
- * - nested builds whose names Docker would mix up or refuse are renamed.
+ * - a path, a user or a working directory that ends with Docker's escape character does not take the next line with it;
+ * - nested builds are renamed whose names Docker would refuse, mix up, or take for the base image of a later stage.
  */
 export function toDockerfile(spec: Spec, options: DockerfileOptions): string {
   const lines = options.platform === 'windows' ? ['#escape=`'] : [];
@@ -34,7 +35,7 @@ function writeStage(spec: Spec, name: string | undefined, stages: Stages, option
     writeStage(build.spec, stages.nameOf(build), stages, options, lines);
     lines.push('');
   }
-  lines.push(oneLine(`FROM ${spec.from}${name === undefined ? '' : ` as ${name}`}`));
+  lines.push(oneLine(`FROM ${spec.from}${name === undefined ? '' : ` as ${name}`}`, options));
   const windows = options.platform === 'windows';
   const state: StageState = {
     user: windows ? { kind: 'windows', name: 'ContainerAdministrator' } : { kind: 'unix', uid: '0', gid: '0' },
@@ -48,7 +49,7 @@ function instruction(op: Op, state: StageState, stages: Stages, options: Dockerf
     case 'comment':
       return op.text.split(/\r?\n/).map((line) => `# ${line}`);
     case 'workdir':
-      return [oneLine(`WORKDIR ${op.path}`)];
+      return [oneLine(`WORKDIR ${op.path}`, options)];
     case 'shell':
       state.shell = op.args;
       return [`SHELL [ ${op.args.map((word) => JSON.stringify(word)).join(', ')} ]`];
@@ -57,18 +58,18 @@ function instruction(op: Op, state: StageState, stages: Stages, options: Dockerf
       return dockerRun(op.shell, flags, state.shell, options);
     }
     case 'copy':
-      return [copyInstruction(op, state.user, stages)];
+      return [copyInstruction(op, state.user, stages, options)];
     case 'user':
       state.user = op.user;
-      return [oneLine(`USER ${op.user.kind === 'unix' ? `${op.user.uid}:${op.user.gid}` : op.user.name}`)];
+      return [oneLine(`USER ${op.user.kind === 'unix' ? `${op.user.uid}:${op.user.gid}` : op.user.name}`, options)];
     case 'env':
-      return [oneLine(`ENV ${op.name}="${quoteForEnv(op.value, options.platform === 'windows' ? '`' : '\\')}"`)];
+      return [oneLine(`ENV ${op.name}="${quoteForEnv(op.value, escapeOf(options))}"`, options)];
   }
 }
 
 function mountFlags(op: RunOp, user: User): string[] {
   const flag = (type: string, mount: Mount) =>
-    oneLine(
+    withoutLineEnds(
       [
         `--mount=type=${type}`,
         `id=${mount.id}`,
@@ -80,14 +81,18 @@ function mountFlags(op: RunOp, user: User): string[] {
   return [...op.secrets.map((mount) => flag('secret', mount)), ...op.cache.map((mount) => flag('cache', mount))];
 }
 
-function copyInstruction(op: CopyOp, user: User, stages: Stages): string {
+function copyInstruction(op: CopyOp, user: User, stages: Stages, options: DockerfileOptions): string {
   const flags: string[] = [];
   if (user.kind === 'unix' && !(user.uid === '0' && user.gid === '0')) flags.push(`--chown=${user.uid}:${user.gid}`);
   if (op.from.kind === 'build') flags.push(`--from=${stages.nameOfSource(op)}`);
   const paths = [...op.src, op.dst];
   // Two blanks stand where there is no source at all; Docker refuses that, as OBuilder refuses to copy nothing.
   const plain = `${op.src.join(' ')} ${op.dst}`;
-  const torn = paths.some((path) => /\s/.test(path) || path === '') || plain.startsWith('--') || isJsonArray(plain);
+  const torn =
+    paths.some((path) => /\s/.test(path) || path === '') ||
+    plain.startsWith('--') ||
+    isJsonArray(plain) ||
+    goesOn(plain, escapeOf(options));
   const list = torn ? `[${paths.map((path) => JSON.stringify(path)).join(', ')}]` : plain;
   return ['COPY', ...flags, list].join(' ');
 }
@@ -97,7 +102,14 @@ function quoteForEnv(value: string, escape: string): string {
   return value.replaceAll(/["\\`]/g, (found) => (found === '"' || found === escape ? escape + found : found));
 }
 
+/** An instruction that ends where its line does: a lone escape character there stands for itself. */
+function oneLine(text: string, options: DockerfileOptions): string {
+  const line = withoutLineEnds(text);
+  const escape = escapeOf(options);
+  return goesOn(line, escape) && !line.trimEnd().endsWith(escape + escape) ? line.trimEnd() + escape : line;
+}
+
 /** A line end inside an instruction would begin another one, whatever a value says: it becomes a blank. */
-function oneLine(text: string): string {
+function withoutLineEnds(text: string): string {
   return text.replaceAll(/\r?\n/g, ' ');
 }
