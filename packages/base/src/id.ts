@@ -51,11 +51,12 @@ export interface IdSource {
 export function createIdSource(clock: Clock, randomBytes: (size: number) => Uint8Array = webRandom): IdSource {
   let timeMs = 0;
   let random = 0n;
+  const maxRandom = (1n << 80n) - 1n;
   return {
     next<K extends IdKind>(kind: K): IdOf<K> {
       const nowMs = clock.now();
-      if (nowMs > timeMs) {
-        timeMs = nowMs;
+      if (nowMs > timeMs || random === maxRandom) {
+        timeMs = Math.max(nowMs, timeMs + 1);
         random = randomBytes(10).reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n);
       } else {
         random += 1n;
