@@ -146,11 +146,26 @@ const big: MakeShape = (random, salt) => {
   };
 };
 
+/** An interface of its own, and a cache that one step has for itself: what two runs at once would write into it is told. */
+const alone: MakeShape = (random, salt) => {
+  const cache = '(alone (target /alone) (buildkit_options ((sharing locked))))';
+  const command = `echo ${salt} > /alone/who; ${numbered(salt, random.between(5, 40), 10_000)}; cat /alone/who`;
+  const count = Number(/-lt (\d+)/.exec(command)?.[1]);
+  return {
+    submission: {
+      spec: spec(`(run (cache (soak (target /soak)) ${cache}) (network nat) (shell ${quoted(command)}))`),
+    },
+    end: succeeded,
+    logs: { 1: whole(`${lines(salt, count)}${salt}\n`) },
+  };
+};
+
 const makers: readonly { readonly name: string; readonly weight: number; readonly make: MakeShape }[] = [
   { name: 'chain', weight: 10, make: chain },
   { name: 'context', weight: 3, make: context },
   { name: 'nested', weight: 3, make: nested },
   { name: 'secret', weight: 3, make: secret },
+  { name: 'alone', weight: 3, make: alone },
   { name: 'failing', weight: 3, make: failing },
   { name: 'slow', weight: 1, make: slow },
   { name: 'big', weight: 1, make: big },
