@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -94,6 +95,7 @@ export async function startPrivateContainerd(directory: string, clock: Clock): P
       isRunning: () => runningPid(files.pid, files.config) === daemon,
       async stop() {
         await end(daemon, clock);
+        endShims(socket);
         rmSync(files.pid, { force: true });
       },
     };
@@ -166,6 +168,23 @@ function launch(files: { config: string; log: string; pid: string }, socket: str
     return daemon.pid;
   } finally {
     closeSync(log);
+  }
+}
+
+/**
+ * Ends shims that nobody knows of: a containerd that is killed while it starts one forgets it, and cleans up at its next start
+ * without it. No step runs any more, so every shim that is left is such a one.
+ */
+function endShims(socket: string): void {
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    const [program = '', ...args] = commandLine(Number(entry));
+    if (!program.includes('containerd-shim') || args[args.indexOf('-address') + 1] !== socket) continue;
+    try {
+      process.kill(Number(entry), 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 }
 
