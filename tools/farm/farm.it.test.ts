@@ -171,3 +171,29 @@ function postmasterPid(): number {
 function readFirstLine(file: string): string {
   return readFileSync(file, 'utf8').split('\n')[0] ?? '';
 }
+
+it('a farm with a public address is reached here by its own, also after it was started again, and listens where it did', async () => {
+  const own = mkdtempSync(path.join(os.tmpdir(), 'loam-farm-'));
+  const env = { LOAM_PUBLIC_URL: 'https://farm.example' };
+  const publicFarm = await startFarm({
+    dataDirectory: own,
+    listen: '0.0.0.0:0',
+    agent: false,
+    say: () => undefined,
+    env,
+  });
+  try {
+    const { port } = new URL(publicFarm.url);
+    expect(publicFarm.publicUrl).toBe(env.LOAM_PUBLIC_URL);
+    expect(publicFarm.loginUrl).toContain(`${env.LOAM_PUBLIC_URL}/login?code=`);
+    expect(JSON.parse(readFileSync(path.join(own, 'cli.json'), 'utf8'))).toMatchObject({ url: publicFarm.url });
+    await publicFarm.api().stop();
+    await publicFarm.startApi();
+    expect(await publicFarm.client.me()).toMatchObject({ embedded: true });
+    // An address of this machine that only who listens everywhere answers at.
+    expect((await fetch(`http://127.0.0.2:${port}/healthz`)).status).toBe(200);
+  } finally {
+    await publicFarm.stop();
+    rmSync(own, { recursive: true, force: true });
+  }
+});

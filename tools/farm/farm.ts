@@ -21,7 +21,10 @@ export interface FarmOptions {
 }
 
 export interface Farm {
+  /** For programs on this machine. */
   readonly url: string;
+  /** For people and other machines: `LOAM_PUBLIC_URL` where that is set. */
+  readonly publicUrl: string;
   readonly token: string;
   /** An address that logs a browser in, once. */
   readonly loginUrl: string;
@@ -38,7 +41,10 @@ export interface Farm {
 
 interface Ready {
   ready: true;
+  /** For people and for other machines. */
   url: string;
+  /** Where it listens, for programs on this machine. */
+  localUrl: string;
   loginUrl: string;
   /** The farm's first API token; only on the start that made it. */
   firstToken: string | null;
@@ -78,12 +84,14 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
     } satisfies StartOptions);
     api = started;
     ready = await readiness(started, 'The API', file('logs', 'api.log'));
-    listen = new URL(ready.url).host;
+    // The port that it got, on the addresses that were asked for.
+    listen = options.listen.replace(/:0$/, `:${new URL(ready.localUrl).port}`);
   }
 
   async function startAgent(): Promise<void> {
     const started = startProgram('apps/agent/src/main.ts', {
-      args: ['run', '--state', file('agent')],
+      // It was enrolled at an address that may have been another one then.
+      args: ['run', '--state', file('agent'), '--url', first.localUrl],
       ...(options.env === undefined ? {} : { env: options.env }),
       logFile: file('logs', 'agent.log'),
     });
@@ -116,8 +124,8 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
   const token = first.starterToken;
   if (token === null) throw new Error('The API gave the starter no token.');
   // Where `loam` on this machine finds the farm.
-  writeFileSync(file('cli.json'), `${JSON.stringify({ url: first.url, token })}\n`, { mode: 0o600 });
-  const client = createClient({ url: first.url, token });
+  writeFileSync(file('cli.json'), `${JSON.stringify({ url: first.localUrl, token })}\n`, { mode: 0o600 });
+  const client = createClient({ url: first.localUrl, token });
 
   if (options.agent) {
     try {
@@ -144,7 +152,7 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
       '--state',
       file('agent'),
       '--url',
-      first.url,
+      first.localUrl,
       '--token',
       enrolmentToken,
       '--name',
@@ -177,7 +185,8 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
   }
 
   return {
-    url: first.url,
+    url: first.localUrl,
+    publicUrl: first.url,
     token,
     loginUrl: first.loginUrl,
     firstToken: first.firstToken,

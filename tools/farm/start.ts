@@ -101,11 +101,11 @@ async function main(): Promise<number> {
     }
     if (options.once) return code;
     if (farm.firstToken !== null) say(`API token for programs, shown only now: ${farm.firstToken}`);
-    say(`The farm is at ${farm.url}`);
+    say(`The farm is at ${farm.publicUrl}`);
     if (front)
       say(`The UI from its sources is at ${front.url}, and follows them; the API starts again when its own change.`);
     if (!options.dev) packaging = makePackages();
-    const loginUrl = front === undefined ? farm.loginUrl : farm.loginUrl.replace(farm.url, front.url);
+    const loginUrl = front === undefined ? farm.loginUrl : farm.loginUrl.replace(farm.publicUrl, front.url);
     say(
       `Open ${loginUrl} to log in. \`npx loam ls\` works here as it is. Ctrl-C stops everything; data stays in ${dataDirectory}`,
     );

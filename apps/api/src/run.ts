@@ -59,10 +59,10 @@ try {
   });
   log.level = config.logLevel;
   running = await startApi(config, { log, isStarter: environment.LOAM_STARTER === '1' });
-  const { url, loginUrl, firstToken, starterToken } = running;
+  const { url, localUrl, loginUrl, firstToken, starterToken } = running;
   log.info({ url }, 'the API listens');
   // The one line on standard output: for whoever started us.
-  process.stdout.write(`${JSON.stringify({ ready: true, url, loginUrl, firstToken, starterToken })}\n`);
+  process.stdout.write(`${JSON.stringify({ ready: true, url, localUrl, loginUrl, firstToken, starterToken })}\n`);
 } catch (error) {
   const { code, message, remedy } = toLoamError(error);
   log.fatal({ err: error, code, remedy }, message);

@@ -13,8 +13,10 @@ import { openServices } from './plugins/services/index.ts';
 import { readPublicCa } from './routes/install/public-ca.ts';
 
 export interface RunningApi {
-  /** Where it listens. */
+  /** What people and other machines call it. */
   readonly url: string;
+  /** Where it listens, for programs on this machine. */
+  readonly localUrl: string;
   /** Logs one browser in, once. */
   readonly loginUrl: string;
   /** The farm's first API token, on the start that made it; shown once. */
@@ -64,10 +66,12 @@ export async function startApi(
     await services.start();
     const stopGivingBack = giveMemoryBackWhenIdle({ clock });
     closers.push(async () => stopGivingBack());
-    const url = config.publicUrl ?? listeningUrl((app.server.address() as AddressInfo).port, config.host);
+    const localUrl = listeningUrl((app.server.address() as AddressInfo).port, config.host);
+    const url = config.publicUrl ?? localUrl;
     const { code } = await services.access.createLoginCode('owner');
     return {
       url,
+      localUrl,
       loginUrl: `${url}/login?code=${code}`,
       firstToken: await ensureFirstToken(services),
       starterToken: options.isStarter ? await services.access.renewStarterToken() : null,
