@@ -27,7 +27,7 @@ function withoutBlanksAround(command: string, escape: string): string {
   let end = command.length;
   while (start < end && blanks.includes(command.charAt(start))) start++;
   while (end > start && blanks.includes(command.charAt(end - 1))) end--;
-  if (end > start && command.charAt(end - 1) === escape) end++;
+  if (end > start && command.charAt(end - 1) === escape && command.charAt(end) !== '\r') end++;
   return command.slice(start, end);
 }
 
@@ -44,7 +44,9 @@ function needsSafeForm(command: string, options: DockerfileOptions): boolean {
 
 /** Whether Docker would take the next line for a part of this one. */
 export function goesOn(line: string, escape: string): boolean {
-  return line.endsWith(escape) || line.endsWith(`${escape} `) || line.endsWith(`${escape}\t`);
+  let end = line.length;
+  while (end > 0 && ' \t\r'.includes(line.charAt(end - 1))) end--;
+  return end > 0 && line.charAt(end - 1) === escape;
 }
 
 /** The escape character of the Dockerfile. */
@@ -52,10 +54,13 @@ export function escapeOf({ platform }: DockerfileOptions): string {
   return platform === 'windows' ? '`' : '\\';
 }
 
-/** Docker looks for here-documents at the beginning of words, whatever the shell makes of them; quotes hold words together. */
+/**
+ * Docker looks for here-documents at the beginning of words, whatever the shell makes of them; quotes hold words together.
+ * Since BuildKit 0.22 blanks may follow `<<`: a shift such as `$((1 << 2))` is one for it.
+ */
 function hasHereDocument(command: string): boolean {
   if (!command.includes('<<')) return false;
-  const hereDocument = /\d*<<-?[^<\s]/y;
+  const hereDocument = /\d*<<-?\s*[^<\s]/y;
   let quote = '';
   let wordBegins = true;
   for (let at = 0; at < command.length; at++) {

@@ -56,7 +56,7 @@ describe('what Docker understands is written as OBuilder writes it', () => {
     ['a here-document in single quotes', '(run (shell "echo \'x <<EOF\'"))', ["RUN echo 'x <<EOF'"]],
     ['an escaped blank before <<', '(run (shell "echo \\\\ <<EOF"))', ['RUN echo \\ <<EOF']],
     ['a here-string', '(run (shell "cat <<<x"))', ['RUN cat <<<x']],
-    ['a shift', '(run (shell "echo $((1 << 2))"))', ['RUN echo $((1 << 2))']],
+    ['a shift without blanks', '(run (shell "echo $((1<<2))"))', ['RUN echo $((1<<2))']],
     ['a test', '(run (shell "[ -f x ] || exit 1"))', ['RUN [ -f x ] || exit 1']],
     ['blanks around a command', '(run (shell " \\tx y\\012"))', ['RUN x y']],
     ['quotes and escapes in a variable', '(env K "\\"\\\\`\\"\\"")', ['ENV K="\\"\\\\`\\"\\""']],
@@ -136,7 +136,7 @@ describe('vectors (8): where OBuilder is wrong', () => {
   });
 
   test('one-line commands that Docker would take apart are kept together', () => {
-    for (const command of ['--version', 'cat <<EOF', '[\\"a\\"]']) {
+    for (const command of ['--version', 'cat <<EOF', 'cat << EOF', 'echo $((1 << 2))', '[\\"a\\"]']) {
       expect(lines(`(run (shell "${command}"))`, 'unix')[0]).toMatch(/^RUN \["\/bin\/sh","-c",".*"\]$/);
       expect(lines(`(run (shell "${command}"))`, 'unix_buildkit')[0]).toBe("RUN <<'EOF'");
     }
@@ -150,7 +150,15 @@ describe('vectors (8): where OBuilder is wrong', () => {
     }
     expect(lines('(run (shell "ls a\\\\  "))', 'unix')).toEqual(['RUN ["/bin/sh","-c","ls a\\\\ "]']);
     expect(lines('(run (shell "ls a\\\\  "))', 'unix_buildkit')).toEqual(["RUN <<'EOF'", 'ls a\\ ', 'EOF']);
+    expect(lines('(run (shell "a\\\\\\r"))', 'unix')).toEqual(['RUN ["/bin/sh","-c","a\\\\"]']);
     expect(lines('(run (shell "dir C:\\\\ "))', 'windows')).toEqual(['RUN dir C:\\']);
+  });
+
+  test('a path that looks like a here-document is a path', () => {
+    for (const target of Object.keys(targets)) {
+      expect(lines('(copy (src <<EOF "a b") (dst 1<<x))', target)).toEqual(['COPY ["./<<EOF", "a b", "./1<<x"]']);
+      expect(lines('(copy (src a<<b) (dst <<))', target)).toEqual(['COPY a<<b ./<<']);
+    }
   });
 
   test('what ends with an escape character does not take the next line with it', () => {

@@ -85,9 +85,11 @@ function copyInstruction(op: CopyOp, user: User, stages: Stages, options: Docker
   const flags: string[] = [];
   if (user.kind === 'unix' && !(user.uid === '0' && user.gid === '0')) flags.push(`--chown=${user.uid}:${user.gid}`);
   if (op.from.kind === 'build') flags.push(`--from=${stages.nameOfSource(op)}`);
-  const paths = [...op.src, op.dst];
+  const src = op.src.map(plainPath);
+  const dst = plainPath(op.dst);
+  const paths = [...src, dst];
   // Two blanks stand where there is no source at all; Docker refuses that, as OBuilder refuses to copy nothing.
-  const plain = `${op.src.join(' ')} ${op.dst}`;
+  const plain = `${src.join(' ')} ${dst}`;
   const torn =
     paths.some((path) => /\s/.test(path) || path === '') ||
     plain.startsWith('--') ||
@@ -95,6 +97,11 @@ function copyInstruction(op: CopyOp, user: User, stages: Stages, options: Docker
     goesOn(plain, escapeOf(options));
   const list = torn ? `[${paths.map((path) => JSON.stringify(path)).join(', ')}]` : plain;
   return ['COPY', ...flags, list].join(' ');
+}
+
+/** A path that Docker does not take for a here-document, in the JSON form either. */
+function plainPath(path: string): string {
+  return /^\d*<</.test(path) ? `./${path}` : path;
 }
 
 /** The value between the double quotes of an ENV. `$` is left alone: Docker expands it, as in OBuilder's output. */
