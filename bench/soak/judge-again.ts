@@ -7,6 +7,11 @@ const timeoutMs = 30_000;
 /** Builds that succeeded are found whole in the cache when they are submitted once more to a farm at peace. */
 export async function judgeAgain({ farm }: SoakFarm, traffic: Traffic): Promise<string[]> {
   const findings: string[] = [];
+  // The one that has the steps may just be linking: the farm would rather build them on another than wait.
+  const end = Date.now() + timeoutMs;
+  while ((await farm.client.agents()).items.some((agent) => agent.state !== 'online') && Date.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
   const succeeded = traffic.submitted.filter((build) => build.end === 'succeeded' && build.shape.name !== 'secret');
   for (const build of succeeded.slice(-sampleMax)) findings.push(...(await again(build)));
   return findings;
