@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { Agent, get, type IncomingMessage } from 'node:http';
+import { Agent, get, request, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -81,11 +81,17 @@ test('a fresh start prints what a newcomer needs, once; a stop waits for no conn
   expect(await me.json()).toMatchObject({ name: 'owner', embedded: true });
   expect((await fetch(first.loginUrl)).status).toBe(401);
   const pid = await postmaster();
-  // A browser keeps its connection for later, and would do so for longer than a stop may take.
+  // One keeps its connection for later, the other is in the middle of a request, and would be so for longer than a stop may take.
   const browser = new Agent({ keepAlive: true });
   const [answer] = (await once(get(`${first.url}/healthz`, { agent: browser }), 'response')) as [IncomingMessage];
   await once(answer.resume(), 'end');
+  const headers = { expect: '100-continue', 'content-type': 'application/json', 'content-length': 100 };
+  const upload = request(`${first.url}/api/v1/session`, { method: 'POST', headers });
+  const cutOff = once(upload, 'error');
+  upload.flushHeaders();
+  await once(upload, 'continue');
   expect(await stop('SIGTERM')).toBe(0);
+  await cutOff;
   browser.destroy();
   expect(() => process.kill(pid, 0)).toThrow('ESRCH');
 
