@@ -1,3 +1,4 @@
+import { encodeText } from './bytes.ts';
 import type { Diagnostic } from './diagnostics.ts';
 import type { DockerfileOptions } from './docker-options.ts';
 import type { SourceRange } from './position.ts';
@@ -19,6 +20,9 @@ const nowhere: SourceRange = {
   end: { line: 1, column: 1, offset: 0 },
 };
 
+/** Docker's limit is 65535 bytes; the instruction needs some of them for itself. */
+const longestLine = 65_000;
+
 function* lossesOf(op: Op, options: DockerfileOptions): Generator<[message: string, hint: string]> {
   if (op.kind === 'copy' && op.exclude.length > 0) {
     yield ['A Dockerfile cannot exclude files from one copy.', `List ${op.exclude.join(', ')} in .dockerignore.`];
@@ -35,6 +39,10 @@ function* lossesOf(op: Op, options: DockerfileOptions): Generator<[message: stri
   if (op.kind !== 'run') return;
   if (op.network.length > 0) {
     yield ['A Dockerfile cannot choose the network of one step.', 'Use `docker build --network`.'];
+  }
+  const lines = options.buildkit ? op.shell.split('\n') : [op.shell];
+  if (lines.some((line) => encodeText(line).length > longestLine)) {
+    yield ['Docker refuses a Dockerfile with a line as long as this command.', 'Copy it as a script and run that.'];
   }
   const mounts = [...op.cache, ...op.secrets];
   if (mounts.length > 0 && !options.buildkit) {

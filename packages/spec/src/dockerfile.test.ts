@@ -228,3 +228,11 @@ test.for([
   const losses = dockerfileLosses(read(`((from x) ${op})`), { platform: 'unix', buildkit: true });
   expect(losses.map((loss) => loss.hint)).toEqual([hint]);
 });
+
+test('a command that is too long for a line of a Dockerfile is told about', () => {
+  const count = (shell: string, buildkit: boolean): number =>
+    dockerfileLosses(read(`((from x) (run (shell "${shell}")))`), { platform: 'unix', buildkit }).length;
+  const half = 'é'.repeat(20_000);
+  expect([count(half, true), count(half + half, true), count(`${half}\n${half}`, true)]).toEqual([0, 1, 0]);
+  expect(count(`${half}\n${half}`, false)).toBe(1);
+});
