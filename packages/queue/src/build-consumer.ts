@@ -4,6 +4,7 @@ import type { Clock } from '@loam/base';
 
 import type { QueueBackend } from './backend.ts';
 import { buildQueueName, jobs } from './catalogue.ts';
+import type { Complaints } from './complaints.ts';
 import type { QueueLogger } from './logger.ts';
 
 /**
@@ -33,6 +34,7 @@ export interface ConsumeOptions {
   readonly backend: QueueBackend;
   readonly clock: Clock;
   readonly logger: QueueLogger;
+  readonly complaints: Complaints;
   /** A job left the queue for good. */
   readonly onDone: (buildId: string) => void;
   readonly onTaken: (buildId: string) => void;
@@ -99,7 +101,7 @@ export function consumeBuilds(options: ConsumeOptions): BuildConsumer {
     },
     backend.factory,
   );
-  worker.on('error', (error) => logger.warn({ err: error, pool }, 'queue of builds'));
+  worker.on('error', options.complaints.listener('queue of builds', { pool }));
   worker.on('completed', (job) => options.onDone(job.id ?? ''));
 
   return {

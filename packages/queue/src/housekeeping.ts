@@ -4,6 +4,7 @@ import type { Clock } from '@loam/base';
 
 import type { QueueBackend } from './backend.ts';
 import { housekeepingQueueName, jobs, type HousekeepingJob } from './catalogue.ts';
+import type { Complaints } from './complaints.ts';
 import type { QueueLogger } from './logger.ts';
 
 export interface HousekeepingTask {
@@ -28,15 +29,14 @@ const lockDuration = 10_000;
 export async function startHousekeeping(
   backend: QueueBackend,
   tasks: HousekeepingTasks,
-  clock: Clock,
-  logger: QueueLogger,
+  { clock, logger, complaints }: { clock: Clock; logger: QueueLogger; complaints: Complaints },
 ): Promise<Housekeeping> {
   const queue = new Queue(
     housekeepingQueueName,
     { connection: backend.connection as never, streams: { events: { maxLen: 100 } } },
     backend.factory,
   );
-  queue.on('error', (error) => logger.warn({ err: error }, 'queue of housekeeping'));
+  queue.on('error', complaints.listener('queue of housekeeping'));
   await restore();
 
   backend.reserveListener();
@@ -65,7 +65,7 @@ export async function startHousekeeping(
     },
     backend.factory,
   );
-  worker.on('error', (error) => logger.warn({ err: error }, 'queue of housekeeping'));
+  worker.on('error', complaints.listener('queue of housekeeping'));
 
   let cancelGuard = clock.after(guardEveryMs, guard);
   function guard(): void {

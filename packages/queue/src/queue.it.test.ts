@@ -281,9 +281,11 @@ describe.skipIf(only === 'postgres')('redis that loses everything', () => {
 });
 
 describe.skipIf(only === 'postgres')('redis that is gone', () => {
-  test('enqueueing fails in time, and the queue can be closed', async () => {
+  test('enqueueing fails in time, the log hears of it once, and the queue can be closed', async () => {
     const server = await startRedis();
-    const queue = await openQueue({ url: server.url, clock: systemClock });
+    const codes: unknown[] = [];
+    const warn = ({ err }: { err?: { code?: string } }): void => void codes.push(err?.code);
+    const queue = await openQueue({ url: server.url, clock: systemClock, logger: { info: () => undefined, warn } });
     queue.consumeBuilds('p', async () => 'done');
     await queue.startHousekeeping({
       reconcile: { everyMs: 100, run: async () => undefined },
@@ -294,6 +296,7 @@ describe.skipIf(only === 'postgres')('redis that is gone', () => {
     await expect(queue.enqueueBuild('q', { buildId: 'b', priority: 0 })).rejects.toMatchObject({
       code: 'queue.unreachable',
     });
+    expect(codes.filter((code) => code === 'ECONNREFUSED')).toHaveLength(1);
     await queue.close();
     await server.stop();
   });

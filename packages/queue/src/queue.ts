@@ -5,6 +5,7 @@ import { isLoamError, LoamError, type Clock } from '@loam/base';
 import { openBackend, type QueueBackend } from './backend.ts';
 import { consumeBuilds, type BuildConsumer, type BuildHandler } from './build-consumer.ts';
 import { buildQueueName, jobs, toQueuePriority } from './catalogue.ts';
+import { Complaints } from './complaints.ts';
 import { startHousekeeping, type Housekeeping, type HousekeepingTasks } from './housekeeping.ts';
 import type { QueueLogger } from './logger.ts';
 import { openRelay, type Relay } from './relay.ts';
@@ -57,9 +58,11 @@ const closeTimeoutMs = 3_000;
 /** Connects to the queue, whichever of the two datastores it stands on. */
 export async function openQueue(options: QueueOptions): Promise<LoamQueue> {
   const { clock } = options;
-  const logger = options.logger ?? { warn: () => undefined };
-  const backend = await openBackend(options.url, (error) => logger.warn({ err: error }, 'connection of the queue'));
-  const relay = await openRelay(backend, clock, logger);
+  const logger = options.logger ?? { info: () => undefined, warn: () => undefined };
+  const complaints = new Complaints(clock, logger);
+  const backend = await openBackend(options.url, complaints.listener('connection of the queue'));
+  backend.onReconnected(() => complaints.end());
+  const relay = await openRelay(backend, { clock, logger, complaints });
   const queues = new Map<string, PoolQueue>();
   const consumers = new Set<BuildConsumer>();
   // Builds in the hands of a handler of this process, and the job that was asked for meanwhile, if one was.
@@ -70,7 +73,7 @@ export async function openQueue(options: QueueOptions): Promise<LoamQueue> {
     const known = queues.get(pool);
     if (known) return known;
     const queue = openPoolQueue(backend, pool);
-    queue.on('error', (error) => logger.warn({ err: error, pool }, 'queue of builds'));
+    queue.on('error', complaints.listener('queue of builds', { pool }));
     queues.set(pool, queue);
     return queue;
   }
@@ -135,6 +138,7 @@ export async function openQueue(options: QueueOptions): Promise<LoamQueue> {
         backend,
         clock,
         logger,
+        complaints,
         onTaken: (buildId) => taken.set(buildId, {}),
         onReturned: (buildId) => taken.delete(buildId),
         onDone(buildId) {
@@ -157,7 +161,7 @@ export async function openQueue(options: QueueOptions): Promise<LoamQueue> {
       };
     },
     async startHousekeeping(tasks) {
-      const started = await startHousekeeping(backend, tasks, clock, logger);
+      const started = await startHousekeeping(backend, tasks, { clock, logger, complaints });
       housekeeping = started;
       backend.onReconnected(() => {
         started.restore().catch((error: unknown) => logger.warn({ err: error }, 'housekeeping could not be restored'));

@@ -3,6 +3,7 @@ import { Relay as BullRelay } from 'bullmq';
 import type { Clock } from '@loam/base';
 
 import type { QueueBackend } from './backend.ts';
+import type { Complaints } from './complaints.ts';
 import type { QueueLogger } from './logger.ts';
 
 export type Listener = (data: unknown, topic: string) => void;
@@ -33,7 +34,10 @@ const channel = 'live';
 const gatherMs = 5;
 const batchBytesMax = 256 * 1024;
 
-export async function openRelay(backend: QueueBackend, clock: Clock, logger: QueueLogger): Promise<Relay> {
+export async function openRelay(
+  backend: QueueBackend,
+  { clock, logger, complaints }: { clock: Clock; logger: QueueLogger; complaints: Complaints },
+): Promise<Relay> {
   backend.reserveListener();
   const relay = new BullRelay({
     connection: backend.connection as never,
@@ -41,7 +45,7 @@ export async function openRelay(backend: QueueBackend, clock: Clock, logger: Que
     namespace: 'loam',
     maxMessageSize: 4 * 1024 * 1024,
   });
-  relay.on('error', (error: Error) => logger.warn({ err: error }, 'relay between API processes'));
+  relay.on('error', complaints.listener('relay between API processes'));
   await relay.waitUntilReady();
 
   const listeners = new Map<string, Set<Listener>>();
