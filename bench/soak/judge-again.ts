@@ -1,3 +1,4 @@
+import { pause } from './fault.ts';
 import type { SoakFarm } from './soak-farm.ts';
 import type { Submitted, Traffic } from './traffic.ts';
 
@@ -10,7 +11,7 @@ export async function judgeAgain({ farm }: SoakFarm, traffic: Traffic): Promise<
   // The one that has the steps may just be linking: the farm would rather build them on another than wait.
   const end = Date.now() + timeoutMs;
   while ((await farm.client.agents()).items.some((agent) => agent.state !== 'online') && Date.now() < end) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await pause(100);
   }
   const succeeded = traffic.submitted.filter((build) => build.end === 'succeeded' && build.shape.name !== 'secret');
   for (const build of succeeded.slice(-sampleMax)) findings.push(...(await again(build)));
@@ -30,7 +31,7 @@ export async function judgeAgain({ farm }: SoakFarm, traffic: Traffic): Promise<
         return hit === total ? [] : [`${where} found ${hit} of ${total} steps in the cache`];
       }
       if (Date.now() > end) return [`${shape.name} ${id} submitted again as ${second} is ${build.state} after 30 s`];
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await pause(50);
     }
   }
 }

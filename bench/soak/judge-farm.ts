@@ -5,6 +5,7 @@ import { systemClock } from '@loam/base';
 import { openQueue } from '@loam/queue';
 import postgres from 'postgres';
 
+import { pause } from './fault.ts';
 import { heldSteps } from './judge-hosts.ts';
 import { judgeLog } from './judge-builds.ts';
 import type { SoakAgent } from './soak-agent.ts';
@@ -117,7 +118,7 @@ async function judgeReplicas(sql: postgres.Sql, { agents }: SoakFarm): Promise<s
     const findings: string[] = [];
     for (const agent of agents) findings.push(...(await compareReplicas(sql, agent)));
     if (findings.length === 0 || Date.now() > end) return findings;
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await pause(500);
   }
 }
 
@@ -140,7 +141,7 @@ async function judgeQueue(url: string): Promise<string[]> {
       const count = await queue.countBuilds('linux');
       if (count === 0) return [];
       if (Date.now() > end) return [`the queue keeps ${count} jobs of builds`];
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await pause(500);
     }
   } finally {
     await queue.close();

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { leftovers } from '../../tools/farm/leftovers.ts';
+import { pause } from './fault.ts';
 import { processesWith } from './processes.ts';
 import type { SoakAgent } from './soak-agent.ts';
 
@@ -19,7 +20,7 @@ export async function judgeHost(agent: SoakAgent): Promise<string[]> {
   for (;;) {
     const found = [...leftovers(agent.state), ...files(agent), ...runsAtTheSameTime(agent)];
     if (found.length === 0 || Date.now() > end) return found.map((text) => `${agent.name} keeps ${text}`);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await pause(500);
   }
 }
 

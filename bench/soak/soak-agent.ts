@@ -2,6 +2,7 @@ import path from 'node:path';
 
 import type { Farm } from '../../tools/farm/farm.ts';
 import type { ManagedProcess, startProgram } from '../../tools/farm/process.ts';
+import { pause } from './fault.ts';
 import { pidIn, processesWith } from './processes.ts';
 import { startProxy, type Proxy } from './proxy.ts';
 
@@ -66,7 +67,7 @@ export async function startAgent(options: {
     void started.ended.then(async ({ how }) => {
       if (how === 'SIGKILL' || how === 'exit code 0' || isStopping) return;
       options.onEnd(how);
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await pause(1_000);
       if (!isStopping && running === started) running = launch();
     });
     return started;

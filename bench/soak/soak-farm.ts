@@ -2,6 +2,7 @@ import path from 'node:path';
 
 import { startFarm, type Farm } from '../../tools/farm/farm.ts';
 import { startProgram } from '../../tools/farm/process.ts';
+import { pause } from './fault.ts';
 import type { SoakOptions } from './options.ts';
 import { pidIn } from './processes.ts';
 import { startAgent, type SoakAgent } from './soak-agent.ts';
@@ -66,7 +67,7 @@ export async function startSoakFarm(
         } catch (error) {
           say(`  the API did not start (attempt ${attempt}): ${(error as Error).message.split('\n')[0]}`);
           if (attempt === 10) throw error;
-          await new Promise((resolve) => setTimeout(resolve, 1000));
+          await pause(1000);
         }
       }
     },

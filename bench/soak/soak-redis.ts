@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:net';
+
+import { freePort } from '@loam/postgres-server';
 
 /** A Redis that keeps nothing on disk: each kill loses all that it held. */
 export interface SoakRedis {
@@ -31,15 +32,4 @@ export async function startRedis(directory: string): Promise<SoakRedis> {
     start: () => void (server = launch()),
     stop: () => end('SIGTERM'),
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
-    });
-  });
 }

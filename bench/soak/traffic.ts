@@ -1,6 +1,7 @@
 import { isLoamError } from '@loam/base';
 import type { Build, Client } from '@loam/contracts';
 
+import { pause } from './fault.ts';
 import type { Random } from './random.ts';
 import { drawShape, type Shape } from './shapes.ts';
 
@@ -148,8 +149,4 @@ export function openTraffic(client: Client, random: Random, seed: number): Traff
 /** Whether the farm was away or on its way: what a program tries again. */
 function isAway(error: unknown): boolean {
   return !isLoamError(error) || error.code === 'cli.api-unreachable' || error.status >= 500;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
