@@ -31,6 +31,8 @@ test.each([
   ['LOAM_LOG_LEVEL', 'loud'],
   ['LOAM_TRUSTED_PROXIES', 'proxy.lan'],
   ['LOAM_TRUSTED_PROXIES', '10.0.0.0/33'],
+  ['LOAM_TRUSTED_PROXIES', '0.0.0.0/0'],
+  ['LOAM_TRUSTED_PROXIES', '10.0.0.0/24/8'],
   ['LOAM_LISTEN', '7700'],
   ['LOAM_AGENT_GRACE_MS', '1m'],
 ])('%s=%s is refused by its name', (name, value) => {

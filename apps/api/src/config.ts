@@ -124,9 +124,8 @@ function readDatabaseUrl(text: string | undefined): string | null {
 function readProxies(text: string | undefined): string[] {
   const proxies = (text ?? '').split(',').flatMap((part) => part.trim() || []);
   for (const proxy of proxies) {
-    const [address = '', prefix] = proxy.split('/', 2);
-    const bits = isIP(address) === 4 ? 32 : 128;
-    const isNetwork = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
+    const [, address = '', prefix = '1'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(proxy) ?? [];
+    const isNetwork = Number(prefix) >= 1 && Number(prefix) <= (isIP(address) === 4 ? 32 : 128);
     if (['loopback', 'linklocal', 'uniquelocal'].includes(proxy) || (isIP(address) !== 0 && isNetwork)) continue;
     throw invalid('LOAM_TRUSTED_PROXIES', `"${proxy}" is no address and no network such as 10.0.0.0/8`);
   }
