@@ -102,15 +102,21 @@ async function takeUp(
   return lost;
 }
 
+/** An operation has up to 4 KiB, as a label of containerd. An answer that is too long would cost the link, again and again. */
+const describedAtOnce = 2_000;
+
 /** Has the agent tell of steps that it holds and that no stored record speaks of: an attempt built them that was lost. */
 export async function learnUnknown(parts: GatewayParts, link: AgentLink, held: readonly string[]): Promise<void> {
   const { db, ids, clock, timing, log } = parts;
   try {
     const unknown = await db.cache.unknown(held);
     if (unknown.length === 0) return;
-    const request = { type: 'describe', requestId: ids.next('audit'), steps: unknown } as const;
-    const answer = await link.request(request, timing.requestMs);
-    if (answer.type === 'described') await db.cache.learn(link.agentId, answer.steps, clock.now());
+    for (let from = 0; from < unknown.length; from += describedAtOnce) {
+      const steps = unknown.slice(from, from + describedAtOnce);
+      const request = { type: 'describe', requestId: ids.next('audit'), steps } as const;
+      const answer = await link.request(request, timing.requestMs);
+      if (answer.type === 'described') await db.cache.learn(link.agentId, answer.steps, clock.now());
+    }
     parts.bus.publish('agent', { id: link.agentId, pool: link.pool });
   } catch (error) {
     log.warn({ err: error, agentId: link.agentId }, 'steps that an agent holds could not be learnt of yet');
