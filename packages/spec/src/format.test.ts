@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { decodeBytes, encodeText, formatSpec } from './index.ts';
 import { maxDepth } from './reader.ts';
+import { onProcessor } from './testing/processor-time.ts';
 
 describe('formatting', () => {
   test('keeps comments of every kind at their place, and one empty line between groups', () => {
@@ -178,11 +179,8 @@ describe('hostile input is formatted in seconds of work', () => {
     'deep builds': '((build a '.repeat(maxDepth / 2 - 1) + '(#||#)' + ')(from y))'.repeat(maxDepth / 2 - 1),
   };
   test.for(Object.keys(cases))('%s', (name) => {
-    const before = process.threadCpuUsage();
-    const once = formatSpec(`((from x)${cases[name]})`);
-    // Of the processor: others may have it most of the time.
-    const { user, system } = process.threadCpuUsage(before);
-    expect((user + system) / 1e6).toBeLessThan(20);
+    const { result: once, seconds } = onProcessor(() => formatSpec(`((from x)${cases[name]})`));
+    expect(seconds).toBeLessThan(20);
     expect(once).toBeDefined();
     expect(formatSpec(once as string)).toBe(once);
   });
