@@ -29,7 +29,8 @@ import { parseReference, type ImageReference } from './fetcher/reference.ts';
 import { RegistryClient, type FetchedManifest } from './fetcher/registry-client.ts';
 import type { RegistriesConfig } from './fetcher/registry-config.ts';
 import { isUnpacked } from './fetcher/unpack.ts';
-import { gcRefSnapshot, labels } from './labels.ts';
+import { gcRefSnapshot } from './labels.ts';
+import { dropLease, takeLease } from './leases.ts';
 import { patiently } from './patience.ts';
 import type { PlatformDriver } from './platform-driver.ts';
 import { SharedWork } from './shared-work.ts';
@@ -57,16 +58,13 @@ export class ContainerdFetcher implements Fetcher {
     this.#records = new ImageRecords(options.client, options.agentId, options.clock);
   }
 
-  resolve(text: string, platform: Platform, options: ResolveOptions = {}): Promise<ResolvedImage> {
-    return patiently(this.#options.clock, () => this.#resolve(text, platform, options));
-  }
-
-  async #resolve(text: string, platform: Platform, options: ResolveOptions): Promise<ResolvedImage> {
+  async resolve(text: string, platform: Platform, options: ResolveOptions = {}): Promise<ResolvedImage> {
+    const { client, clock } = this.#options;
     const reference = parseReference(text);
     if (options.signal?.aborted) throw cancelled();
-    const known = await this.#records.recall(reference.name, platform);
+    const known = await patiently(clock, () => this.#records.recall(reference.name, platform));
     if (known !== undefined && (options.refresh !== true || known.imported || reference.digest !== undefined)) {
-      const image = await loadImage(this.#options.client, reference.name, known.target);
+      const image = await patiently(clock, () => loadImage(client, reference.name, known.target));
       // An imported image comes from nowhere else. Of another, the host may have outgrown the one that suited it.
       if (image !== undefined && known.imported) this.#checkPlatform(reference, platform, image);
       if (image !== undefined && this.#suits(platform, image)) {
@@ -76,10 +74,12 @@ export class ContainerdFetcher implements Fetcher {
     const documents = await this.#download(reference, platform, options.signal);
     const image = readImage(reference.name, documents);
     this.#checkPlatform(reference, platform, image);
-    const resolvedAtMs = await this.#underLease(async (lease) => {
-      await storeImage(this.#options.client, documents, { lease, keepLayers: false });
-      return this.#records.remember(reference.name, platform, image.target, false);
-    });
+    const resolvedAtMs = await this.#underLease((lease) =>
+      patiently(clock, async () => {
+        await storeImage(client, documents, { lease, keepLayers: false });
+        return this.#records.remember(reference.name, platform, image.target, false);
+      }),
+    );
     return resolved(reference, platform, image, resolvedAtMs);
   }
 
@@ -115,7 +115,7 @@ export class ContainerdFetcher implements Fetcher {
 
   async fetch(image: ResolvedImage, options: FetchOptions): Promise<SnapshotName> {
     return this.#fetches.run(image.digest, options.signal, options.onProgress, (signal, report) =>
-      patiently(this.#options.clock, () => this.#underLease((lease) => this.#fetch(image, lease, signal, report))),
+      this.#underLease((lease) => patiently(this.#options.clock, () => this.#fetch(image, lease, signal, report))),
     );
   }
 
@@ -134,6 +134,7 @@ export class ContainerdFetcher implements Fetcher {
     signal: AbortSignal,
     report: (progress: FetchProgress) => void,
   ): Promise<SnapshotName> {
+    if (signal.aborted) throw cancelled();
     const { client, driver } = this.#options;
     const snapshots = client.snapshots(driver.snapshotter);
     const reference = parseReference(`${withoutVersion(image.name)}@${image.digest}`);
@@ -215,13 +216,11 @@ export class ContainerdFetcher implements Fetcher {
   }
 
   async #underLease<T>(work: (lease: string) => Promise<T>): Promise<T> {
-    const { client, agentId, clock, randomUUID } = this.#options;
-    const id = `loam-${randomUUID()}`;
+    const lease = await takeLease(this.#options, 'fetcher');
     try {
-      await client.leases.create({ id, labels: { [labels.agent]: agentId, [labels.owner]: 'fetcher' } });
-      return await work(id);
+      return await work(lease);
     } finally {
-      await patiently(clock, () => client.leases.delete(id)).catch(() => undefined);
+      await dropLease(this.#options, lease);
     }
   }
 }

@@ -28,6 +28,7 @@ export interface SandboxOptions {
 const outputAfterExitMs = 10_000;
 const maxPendingCleanups = 4;
 const startTriesMax = 5;
+const startAgainMs = 250;
 const deletePausesMs = [250, 1_000];
 /** How long an ended task waits for the next step of its build, which may take its shim over. */
 const successorWithinMs = 200;
@@ -185,13 +186,16 @@ export class ContainerdSandbox implements Sandbox {
   /** Starts a task. When the daemon goes away before it has answered, the task tells whether it did; true then. */
   async #start(id: string): Promise<boolean> {
     const { client, clock } = this.#options;
-    for (let wasInterrupted = false; ; wasInterrupted = true) {
+    for (let tries = 1; ; tries++) {
       try {
         await client.tasks.start(id);
-        return wasInterrupted;
+        return tries > 1;
       } catch (error) {
         if (!isLoamError(error, 'containerd.unavailable')) throw error;
         if ((await patiently(clock, () => client.tasks.get(id))).status !== 'created') return true;
+        // The daemon is there: it is the start that fails.
+        if (tries === startTriesMax) throw error;
+        await sleep(clock, startAgainMs);
       }
     }
   }

@@ -25,6 +25,7 @@ import type { Containerd, Mount, SnapshotInfo, SnapshotsApi } from '@loam/contai
 import type { CleanupQueue } from './cleanup-queue.ts';
 import { deleteImagesOn } from './fetcher/image-records.ts';
 import { decodeGivenLabels, encodeGivenLabels, gcRoot, labels, ownedBy } from './labels.ts';
+import { dropLease, takeLease } from './leases.ts';
 import { patiently } from './patience.ts';
 import type { PlatformDriver } from './platform-driver.ts';
 import { applyLayer } from './store/apply-layer.ts';
@@ -71,18 +72,8 @@ export class ContainerdStore implements Store {
   }
 
   async lease(owner: string): Promise<Lease> {
-    const { client, agentId, clock, randomUUID } = this.#options;
-    const id = `loam-${randomUUID()}`;
-    await patiently(clock, () =>
-      orThere(client.leases.create({ id, labels: { [labels.agent]: agentId, [labels.owner]: owner } })),
-    );
-    return {
-      id,
-      async release() {
-        // Whatever fails here is found by the next reconciliation: the lease carries our label.
-        await patiently(clock, () => client.leases.delete(id)).catch(() => undefined);
-      },
-    };
+    const id = await takeLease(this.#options, owner);
+    return { id, release: () => dropLease(this.#options, id) };
   }
 
   async stat(name: SnapshotName): Promise<Snapshot | undefined> {
@@ -299,14 +290,6 @@ export class ContainerdStore implements Store {
       if (!isLoamError(error, 'containerd.not-found')) throw error;
       throw LoamError.of('backend.snapshot-missing', { name }, { cause: error });
     }
-  }
-}
-
-async function orThere(work: Promise<unknown>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (!isLoamError(error, 'containerd.already-exists')) throw error;
   }
 }
 

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from '@loam/base';
 import { GrpcStatusError } from '@loam/containerd/testing';
 import { afterEach, expect, it } from 'vitest';
 
@@ -9,6 +10,21 @@ let opened: ModelEngine;
 afterEach(async () => {
   expect(await opened.close()).toEqual([]);
 });
+
+/** A clock on which waiting takes no time. `hours` is how long it has been waited for in all. */
+function hastyClock(): Clock & { readonly hours: () => number } {
+  let passedMs = 0;
+  return {
+    now: systemClock.now,
+    monotonic: () => passedMs,
+    after: (ms, callback) =>
+      systemClock.after(0, () => {
+        passedMs += ms;
+        callback();
+      }),
+    hours: () => passedMs / 3_600_000,
+  };
+}
 
 const unavailable = { code: 14, text: 'the connection was lost' };
 const spec = `((build tools ((from ${nano}) (user (name ContainerAdministrator)) (run (shell "echo made> C:/made.txt"))))
@@ -59,6 +75,31 @@ it.each([...wholes, ...halves])(
     expect(await opened.test.leftovers()).toEqual([]);
   },
 );
+
+it('an image is given up when containerd stays away', async () => {
+  const clock = hastyClock();
+  opened = await openModelEngine({ backend: { clock } });
+  const { fetcher, store } = opened.test.backend;
+  const lease = await store.lease('test');
+  const image = await fetcher.resolve(nano, { os: 'windows', architecture: 'amd64' });
+  const lift = opened.test.model.faults.plant({ method: '*', error: unavailable });
+  const lost = setInterval(() => clock.hours() > 2 && lift(), 100);
+  await expect(fetcher.fetch(image, { lease })).rejects.toMatchObject({ code: 'containerd.unavailable' });
+  clearInterval(lost);
+  lift();
+  await fetcher.fetch(image, { lease });
+  await lease.release();
+});
+
+it('a start to which containerd answers each time that it is away is given up', async () => {
+  opened = await openModelEngine({ backend: { clock: hastyClock() } });
+  const { faults } = opened.test.model;
+  const lift = faults.plant({ method: 'Tasks.Start', times: 200, error: unavailable });
+  expect(await opened.build(spec)).toMatchObject({ kind: 'failed', error: { code: 'containerd.unavailable' } });
+  lift();
+  expect(faults.calls.filter((call) => call === 'Tasks.Start')).toHaveLength(5);
+  expect(await opened.build(spec)).toMatchObject({ kind: 'succeeded' });
+});
 
 it('a task that a dying shim would not delete is deleted a moment later, and leaves no container', async () => {
   opened = await openModelEngine();

@@ -50,7 +50,8 @@ export class Termination {
   /** Begins to watch a task that has been created and not started. */
   watch(): void {
     const { client, id, signal, clock, timeoutMs } = this.#options;
-    this.#exit = patiently(clock, () => client.tasks.wait(id));
+    // However often the daemon is started anew in the hours of a step.
+    this.#exit = patiently(clock, () => client.tasks.wait(id), Number.POSITIVE_INFINITY);
     this.#exit.then(
       () => (this.#ended = true),
       () => undefined,
