@@ -15,6 +15,8 @@ const redact = [
   'req.headers',
   'body',
   '*.body',
+  // What Redis refused; for one that refuses us that is our password.
+  'err.command',
 ];
 
 /** Logs to standard error: JSON for machines, short lines when a person looks on. Its level is `info` until set. */

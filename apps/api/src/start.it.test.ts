@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { Agent, get, request, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 import { createClient } from '@loam/contracts';
 import { freePort } from '@loam/postgres-server';
-import { startPostgres } from '@loam/testkit';
+import { startPostgres, startRedis } from '@loam/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { smallSpec } from './testing/farm.ts';
@@ -115,6 +116,22 @@ test('a database that is not there, or does not let us in, is told as such and w
     }
   } finally {
     await server.stop();
+  }
+});
+
+test('a queue that does not let us in is told as such and without its password', async () => {
+  const [server, redis] = await Promise.all([startPostgres(), startRedis()]);
+  try {
+    const { url } = await server.createDatabase();
+    const queueUrl = Object.assign(new URL(redis.url), { password: 'not-this-one' });
+    const socket = connect(Number(queueUrl.port), queueUrl.hostname);
+    socket.end('CONFIG SET requirepass another-one\r\n');
+    await once(socket.resume(), 'close');
+    const { code, output } = await startInVain({ LOAM_DATABASE_URL: url, LOAM_QUEUE_URL: queueUrl.href });
+    expect([code, output]).toEqual([1, expect.stringContaining('WRONGPASS')]);
+    expect(output).not.toContain('not-this-one');
+  } finally {
+    await Promise.all([server.stop(), redis.stop()]);
   }
 });
 
