@@ -341,7 +341,19 @@ test('a plan is what the agent says, with how long its steps took before; withou
     steps: { lastDurationMs: number }[];
   }>();
   expect([plan.agentName, plan.steps[0]?.lastDurationMs]).toEqual(['soil-1', 12.5]);
-  agent.plan = () => undefined;
+  await agent.close();
+});
+
+test('who asks an agent that does not answer in time is told so', async () => {
+  const clock = new TestClock(Date.now());
+  const { farm, agent } = await listening({ clock, timing: { requestMs: 10_000 } });
+  const asked = agent.next('plan');
+  await agent.connect();
+  const [answer] = await Promise.all([
+    farm.call('POST', '/plans', { spec: smallSpec }),
+    asked.then(() => clock.advance(10_000)),
+  ]);
+  expect(answer.json<Problem>().code).toBe('api.agent-silent');
   await agent.close();
 });
 
