@@ -9,6 +9,7 @@ import { root } from './paths.mjs';
 const findings = [
   [/\{ timeout: [\d_]+/, 'a time limit of its own'],
   [/^\s*\}, [\d_]{4,}\);/m, 'a time limit of its own'],
+  [/setTimeout\(\w+, [\d_]{4,}, \w+\)/, 'a time limit of its own, made by hand'],
   [/\bvi\.waitFor\(/, 'vi.waitFor, which waits for one second: expect.poll waits as long as the configuration says'],
   [
     /performance\.now\(\) - \w+\)\.toBeLessThan/,
@@ -38,6 +39,7 @@ it('no test fails because the machine is slow', async () => {
 it.each([
   ["it('x', { timeout: 60_000 }, async () => {", 1],
   ['test(async () => {\n}, 60_000);', 1],
+  ['new Promise((resolve) => setTimeout(resolve, 8_000, late))', 1],
   ['await vi.waitFor(() => expect(1).toBe(1));', 1],
   ['expect(performance.now() - began).toBeLessThan(5000);', 1],
   ['await sleep(1);\nexpect(2).toBeLessThan(3);\n});', 0],
