@@ -9,8 +9,6 @@ import { drawShape, type Shape } from './shapes.ts';
 export interface Submitted {
   readonly id: string;
   readonly shape: Shape;
-  /** Null for one that was made by retrying another. */
-  readonly key: string | null;
   /** Somebody asked for its cancellation, and the farm said that it would. */
   isCancelled: boolean;
   end: Build['state'] | undefined;
@@ -26,7 +24,6 @@ export interface Traffic {
   run(until: () => boolean): Promise<void>;
   /** Resolves when all builds have ended; gives those that did not. */
   settle(timeoutMs: number): Promise<Submitted[]>;
-  call<T>(what: string, act: () => Promise<T>): Promise<T>;
 }
 
 const inFlightMax = 9;
@@ -71,7 +68,7 @@ export function openTraffic(client: Client, random: Random, seed: number): Traff
     const answers = await Promise.all(own.chance(0.25) ? [once(), once()] : [once()]);
     const [{ id }] = answers as [Build];
     if (answers.some((answer) => answer.id !== id)) findings.push(`the key ${key} made two builds`);
-    const build: Submitted = { id, shape, key, isCancelled: false, end: undefined };
+    const build: Submitted = { id, shape, isCancelled: false, end: undefined };
     submitted.push(build);
     if (own.chance(0.1)) {
       await pause(own.between(0, 8_000));
@@ -105,7 +102,7 @@ export function openTraffic(client: Client, random: Random, seed: number): Traff
     const { id, shape } = own.pick(ended);
     // Without a key: a lost answer may leave a build that the model does not know, so only one call is made.
     const build = await client.retryBuild(id).catch(() => undefined);
-    if (build) submitted.push({ id: build.id, shape, key: null, isCancelled: false, end: undefined });
+    if (build) submitted.push({ id: build.id, shape, isCancelled: false, end: undefined });
   }
 
   async function look(): Promise<void> {
@@ -124,7 +121,6 @@ export function openTraffic(client: Client, random: Random, seed: number): Traff
     submitted,
     findings,
     repeatedCalls: () => repeated,
-    call,
     async run(until) {
       while (!until()) {
         await look().catch(() => undefined);
