@@ -48,8 +48,45 @@ test('a containerd that does not stay fails the build at last; any other failure
   expect(await build([other])).toMatchObject({ outcome: other, rounds: 1, ends: ['failed'] });
 });
 
-test('who cancels a build meanwhile is not kept waiting', async () => {
+test('who cancels a build meanwhile is not kept waiting, and its failure was none', async () => {
   const controller = new AbortController();
   const cancelled = await build([away], () => controller.abort(), controller.signal);
-  expect(cancelled).toMatchObject({ rounds: 1 });
+  expect(cancelled).toMatchObject({ outcome: { kind: 'cancelled' }, rounds: 1, ends: ['cancelled'] });
+});
+
+test('who cancels while containerd is started is not kept waiting either', async () => {
+  const built: boolean[] = [];
+  const never = {
+    build: async (_: BuildRequest, __: unknown, { aborted }: AbortSignal) => {
+      built.push(aborted);
+      return { kind: 'cancelled' };
+    },
+  } as unknown as Engine;
+  const engine = patientEngine(never, { ready: () => new Promise<void>(() => undefined), clock: hasty });
+  for (const abortFirst of [true, false]) {
+    const controller = new AbortController();
+    if (abortFirst) controller.abort();
+    const outcome = engine.build(request, () => undefined, controller.signal);
+    controller.abort();
+    expect(await outcome).toEqual({ kind: 'cancelled' });
+  }
+  expect(built).not.toContain(false);
+});
+
+test('all rounds together have the time of the build', async () => {
+  let nowMs = 1_000;
+  const spent: (number | undefined)[] = [];
+  const slow = {
+    build: async ({ timeoutMs, spentMs }: BuildRequest) => {
+      expect(timeoutMs).toBe(200_000);
+      spent.push(spentMs);
+      nowMs += 60_000;
+      return spent.length < 3 ? away : done;
+    },
+  } as unknown as Engine;
+  const ready = async (): Promise<void> => void (nowMs += 500);
+  const engine = patientEngine(slow, { ready, clock: { ...hasty, monotonic: () => nowMs } });
+  const timed = { ...request, timeoutMs: 200_000 };
+  expect(await engine.build(timed, () => undefined, new AbortController().signal)).toEqual(done);
+  expect(spent).toEqual([500, 61_000, 121_500]);
 });

@@ -12,7 +12,7 @@ const pauseMs = 1_000;
 
 /**
  * The same engine, on a containerd that may have to be started again first, also in the middle of a build: what could not be
- * saved then is built once more, on all that has been committed. Each round has the whole time of the build.
+ * saved then is built once more, on all that has been committed, in what is left of the time of the build.
  */
 export function patientEngine(engine: Engine, { ready, clock }: PatientEngineOptions): Engine {
   async function build(
@@ -20,17 +20,28 @@ export function patientEngine(engine: Engine, { ready, clock }: PatientEngineOpt
     onEvent: (event: BuildEvent) => void,
     signal: AbortSignal,
   ): Promise<BuildOutcome> {
+    const beganMs = clock.monotonic();
     for (let round = 1; ; round++) {
-      await ready();
+      await orAborted(ready(), signal);
+      const rest = { ...request, spentMs: clock.monotonic() - beganMs };
       const isLast = round === roundsMax;
-      const outcome = await engine.build(request, isLast ? onEvent : (event) => onEvent(interrupted(event)), signal);
+      const outcome = await engine.build(rest, isLast ? onEvent : (event) => onEvent(interrupted(event)), signal);
       const wasAway = outcome.kind === 'failed' && outcome.error.code === 'containerd.unavailable';
-      if (isLast || !wasAway || signal.aborted) return outcome;
+      if (isLast || !wasAway) return outcome;
       await sleep(clock, pauseMs, signal).catch(() => undefined);
       if (signal.aborted) return { kind: 'cancelled' };
     }
   }
   return { ...engine, plan: (spec, options) => ready().then(() => engine.plan(spec, options)), build };
+}
+
+/** Resolves when the work is done, or nobody waits for it any more. */
+async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<void>();
+  if (signal.aborted) aborted.resolve();
+  const onAbort = (): void => aborted.resolve();
+  signal.addEventListener('abort', onAbort);
+  await Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', onAbort));
 }
 
 /** A step that is begun again has not failed. */

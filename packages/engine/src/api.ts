@@ -59,6 +59,8 @@ export interface BuildRequest {
   readonly limits: Limits;
   /** For the whole build. */
   readonly timeoutMs?: number;
+  /** What of `timeoutMs` is gone already. */
+  readonly spentMs?: number;
   /** For each `run`. */
   readonly stepTimeoutMs?: number;
   /** Ask registries for tags that were looked up before. */

@@ -118,9 +118,9 @@ export class BuildSession {
   }
 
   #startTimer(): (() => void) | undefined {
-    const { timeoutMs } = this.#request;
+    const { timeoutMs, spentMs = 0 } = this.#request;
     if (timeoutMs === undefined) return undefined;
-    return this.#parts.clock.after(timeoutMs, () => {
+    return this.#parts.clock.after(Math.max(0, timeoutMs - spentMs), () => {
       const seconds = Math.round(timeoutMs / 100) / 10;
       const position = this.#position;
       this.#fail(position, LoamError.of('engine.build-timed-out', { seconds, position: position || '0' }));

@@ -183,6 +183,9 @@ describe('a failing step', () => {
     expect(await afterRunning('sleep 101', { timeoutMs: 7000 }, 7000)).toBe(
       'The build did not end within 7 s; it was at step 1.',
     );
+    expect(await afterRunning('sleep 102', { timeoutMs: 7000, spentMs: 5000 }, 2000)).toBe(
+      'The build did not end within 7 s; it was at step 1.',
+    );
     expect(world.leftovers()).toEqual([]);
   });
 
