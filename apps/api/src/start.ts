@@ -1,12 +1,13 @@
 import type { AddressInfo } from 'node:net';
 
-import { LoamError, systemClock } from '@loam/base';
+import { systemClock } from '@loam/base';
 import { giveMemoryBackWhenIdle } from '@loam/daemon';
-import { isUnavailable, migrate } from '@loam/db';
+import { migrate } from '@loam/db';
 import type { FastifyBaseLogger } from 'fastify';
 
 import { buildApp } from './app.ts';
 import type { Config } from './config.ts';
+import { explainDatabase } from './explain-database.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { ensureFirstToken } from './plugins/services/access.ts';
 import { openServices } from './plugins/services/index.ts';
@@ -48,7 +49,7 @@ export async function startApi(
     // A bad one must not come to light with the first host.
     await readPublicCa(config.publicCaFile);
     await migrate(databaseUrl).catch((error: unknown) => {
-      throw translate(error);
+      throw explainDatabase(error);
     });
     const services = await openServices({
       databaseUrl,
@@ -81,15 +82,6 @@ export async function startApi(
     await close();
     throw error;
   }
-}
-
-/** Where there is no database, or it does not let us in, the settings are wrong or it has not started yet. */
-function translate(error: unknown): unknown {
-  const { code, message } = error as { code?: unknown; message?: string };
-  // Class 28: who we are is not accepted. 3D000: there is no such database.
-  const isRefused = typeof code === 'string' && /^(?:28...|3D000)$/.test(code);
-  if (!isRefused && !isUnavailable(error)) return error;
-  return LoamError.of('api.database-unusable', { reason: String(message) }, { cause: error });
 }
 
 function listeningUrl(port: number, host: string): string {
