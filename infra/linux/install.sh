@@ -346,7 +346,7 @@ remove_service() {
   [ ! -d "$units/loam-agent.service.d" ] || note "Kept: $units/loam-agent.service.d, which somebody else wrote."
 }
 
-is_mounted() { grep -q " $home/" /proc/self/mounts; }
+is_mounted() { grep -qF " $home/" /proc/self/mounts; }
 
 # Whether the last agent here did not stop in order: then steps may run on, and its containerd.
 is_left() { [ -e "$home/containerd/containerd.pid" ] || is_mounted; }
