@@ -38,13 +38,14 @@ interface Setup extends Partial<RunRequest> {
   readonly stdin?: AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal;
   readonly onText?: (text: string) => void;
+  readonly onPhase?: NonNullable<RunIo['onPhase']>;
 }
 
 async function runOn(
   { backend }: TestBackend,
   working: WorkingSnapshot,
   script: string,
-  { stdin, signal, onText, ...fields }: Setup = {},
+  { stdin, signal, onText, onPhase, ...fields }: Setup = {},
 ): Promise<{ exit: RunExit; stdout: string }> {
   let stdout = '';
   const io: RunIo = {
@@ -54,6 +55,7 @@ async function runOn(
       onText?.(Buffer.from(bytes).toString());
     },
     ...(stdin === undefined ? {} : { stdin }),
+    ...(onPhase === undefined ? {} : { onPhase }),
   };
   const request: RunRequest = {
     label: 'test',
@@ -248,14 +250,17 @@ it.each([0, 1])('a step outlives a restart of containerd, %i steps after the fir
     await test.backend.store.commit(working, `earlier-${step}` as SnapshotName, {});
   }
   const working = await test.backend.store.prepare(base, 'run', lease);
+  const started = Promise.withResolvers<void>();
   let restarted: Promise<void> | undefined;
   let output = '';
   const script = 'echo started; sleep 2; echo still here; exit 5';
   const { exit } = await runOn(test, working, script, {
     onText: (text) => {
       output += text;
-      restarted ??= server.restart();
+      // The output may be here before the answer to the start: without that, nobody knows whether it is the step that fails.
+      restarted ??= started.promise.then(() => server.restart());
     },
+    onPhase: (reached) => void (reached === 'started' && started.resolve()),
   });
   await restarted;
   expect(exit).toEqual({ kind: 'exited', code: 5 });
