@@ -300,6 +300,7 @@ describe.skipIf(only === 'postgres')('redis that is gone', () => {
     });
     await expect.poll(() => codes).toContain('ECONNREFUSED');
     await queue.close();
+    await expect.poll(() => codes).toContain('ECONNREFUSED');
     expect(codes.filter((code) => code === 'ECONNREFUSED')).toHaveLength(1);
     await server.stop();
   });
