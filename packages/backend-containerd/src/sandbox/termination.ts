@@ -67,9 +67,7 @@ export class Termination {
   async exit(): Promise<TaskExit> {
     if (this.#exit === undefined) throw new Error('no task is watched');
     const exit = await Promise.race([this.#exit, this.#refused]).catch((error: unknown) => {
-      // Whether it still runs cannot be known.
-      if (!isLoamError(error, 'containerd.unavailable')) throw error;
-      throw this.#willNotDie('containerd does not answer', error);
+      throw this.#explain(error);
     });
     // The first process of a PID namespace is reaped only after all others in it are gone (pid_namespaces(7)); this is
     // the proof that the namespace was its own.
@@ -79,11 +77,15 @@ export class Termination {
     return exit;
   }
 
-  /** After a failure: kills what there is and waits until it is gone. */
+  /** After a failure: kills what there is and waits until it is gone. Throws `backend.will-not-die` unless that is certain. */
   async ensureDead(): Promise<void> {
     if (this.#ended || this.#exit === undefined) return;
     this.stop();
-    await Promise.race([this.#exit.catch(() => undefined), this.#refused]);
+    const ended = this.#exit.catch((error: unknown) => {
+      const explained = this.#explain(error);
+      if (isLoamError(explained, 'backend.will-not-die')) throw explained;
+    });
+    await Promise.race([ended, this.#refused]);
   }
 
   /** Kills it at once, with no reason of its own. */
@@ -130,6 +132,11 @@ export class Termination {
         if (!this.#ended) this.#refuse(this.#willNotDie(`${killed}, and ended past the runtime`, failure));
       }),
     );
+  }
+
+  #explain(error: unknown): unknown {
+    // Whether it still runs cannot be known.
+    return isLoamError(error, 'containerd.unavailable') ? this.#willNotDie('containerd does not answer', error) : error;
   }
 
   #willNotDie(how: string, cause?: unknown): LoamError {
