@@ -30,20 +30,23 @@ function readEnvironment(): Environment {
 
 const environment = readEnvironment();
 const log = createLog();
-let running: RunningApi | undefined;
+let starting: Promise<RunningApi> | undefined;
 let isStopping = false;
 
 function stop(code: number): void {
   if (isStopping) return;
   isStopping = true;
   setTimeout(() => process.exit(1), stopMsMax).unref();
-  Promise.resolve(running?.close()).then(
-    () => process.exit(code),
-    (error: unknown) => {
-      log.error({ err: error }, 'could not stop in the orderly way');
-      process.exit(1);
-    },
-  );
+  // In the middle of a start nobody knows yet what there is to be ended: it comes to its end first.
+  Promise.resolve(starting)
+    .then((running) => running?.close())
+    .then(
+      () => process.exit(code),
+      (error: unknown) => {
+        log.error({ err: error }, 'could not stop in the orderly way');
+        process.exit(1);
+      },
+    );
 }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(0));
@@ -58,8 +61,8 @@ try {
     packagesDirectory: fileURLToPath(new URL('../../../dist/agent', import.meta.url)),
   });
   log.level = config.logLevel;
-  running = await startApi(config, { log, isStarter: environment.LOAM_STARTER === '1' });
-  const { url, localUrl, loginUrl, firstToken, starterToken } = running;
+  starting = startApi(config, { log, isStarter: environment.LOAM_STARTER === '1' });
+  const { url, localUrl, loginUrl, firstToken, starterToken } = await starting;
   log.info({ url }, 'the API listens');
   // The one line on standard output: for whoever started us.
   process.stdout.write(`${JSON.stringify({ ready: true, url, localUrl, loginUrl, firstToken, starterToken })}\n`);
@@ -67,5 +70,7 @@ try {
   const { code, message, remedy } = toLoamError(error);
   log.fatal({ err: error, code, remedy }, message);
   process.exitCode = 1;
+  // It has ended what it had begun.
+  starting = undefined;
   stop(1);
 }

@@ -103,6 +103,16 @@ test('a fresh start prints what a newcomer needs, once; a stop waits for no conn
   await expect(createClient({ url: second.url, token: first.starterToken as string }).me()).rejects.toThrow('unknown');
 });
 
+test('a stop in the middle of a start leaves no Postgres either', async () => {
+  const environment = { ...process.env, LOAM_DATA: dataDirectory, LOAM_LISTEN: `127.0.0.1:${port}` };
+  api = spawn(process.execPath, [main], { env: environment, stdio: 'ignore' });
+  // Negative while its files are made.
+  await expect.poll(() => postmaster().catch(() => 0)).toBeGreaterThan(0);
+  const pid = await postmaster();
+  expect(await stop('SIGTERM')).toBe(0);
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+});
+
 test('a database that is not there, or does not let us in, is told as such and without its password', async () => {
   const server = await startPostgres();
   try {
