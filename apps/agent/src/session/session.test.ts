@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { TestClock } from '@loam/base';
-import type { AgentFacts, DoctorReport, NumberedRecord, Offer } from '@loam/contracts';
+import type { AgentFacts, ApiMessage, DoctorReport, NumberedRecord, Offer } from '@loam/contracts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { Attempts } from '../attempt/attempts.ts';
@@ -222,6 +222,13 @@ describe('the link', () => {
     link.cut();
     const again = await nextLink();
     expect((await again.greet()).bootId).toBe('boot-1');
+  });
+
+  test('bears what a newer API says beyond what we understand, and goes on', async () => {
+    const link = await linked();
+    link.send({ type: 'foretell', requestId: 'r', steps: [] } as unknown as ApiMessage);
+    link.send({ type: 'plan', requestId: 'r', spec: '', context: null, refresh: false });
+    await link.next('planned');
   });
 
   test('is given up when nothing comes from the API any more', async () => {
