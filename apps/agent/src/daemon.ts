@@ -56,6 +56,8 @@ export async function startDaemon({
       onQuarantine?.(error.message);
     },
     warn: (what, error) => log.warn({ what, err: error }, 'clean-up failed; the next start tries again'),
+    onLostRound: (round, error) =>
+      log.warn({ ...round, err: error }, 'containerd was away during a build; it is built once more'),
     onContainerdRestart: (outcome) =>
       'pid' in outcome
         ? log.warn(outcome, 'containerd was gone; it has been started again')

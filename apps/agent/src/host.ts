@@ -15,7 +15,7 @@ import { createEngine, type Engine } from '@loam/engine';
 import { makeStateDirectory, readIdentity } from './config.ts';
 import { startPrivateContainerd } from './containerd-process.ts';
 import { ContainerdSupervisor, type SupervisorOptions } from './containerd-supervisor.ts';
-import { patientEngine } from './patient-engine.ts';
+import { patientEngine, type PatientEngineOptions } from './patient-engine.ts';
 import { readRegistries } from './registries.ts';
 import { fileShellMemory } from './shell-memory.ts';
 import { fileLogSpool, type FileLogSpool } from './spool/file-log-spool.ts';
@@ -35,6 +35,8 @@ export interface HostOptions {
   readonly warn?: (what: string, error: unknown) => void;
   /** The private containerd was gone. */
   readonly onContainerdRestart?: SupervisorOptions['onRestart'];
+  /** containerd went away under a build, which is built once more. */
+  readonly onLostRound?: PatientEngineOptions['onLost'];
 }
 
 /** The pipe of the service containerd, which agents on Windows share (reference §1.1). */
@@ -118,7 +120,11 @@ export async function openHost(options: HostOptions): Promise<Host> {
     return {
       client,
       backend,
-      engine: patientEngine(engine, { ready: async () => supervisor?.ready(), clock: systemClock }),
+      engine: patientEngine(engine, {
+        ready: async () => supervisor?.ready(),
+        clock: systemClock,
+        onLost: options.onLostRound ?? (() => undefined),
+      }),
       logs,
       platform,
       identity,

@@ -7,16 +7,18 @@ import { patientEngine } from './patient-engine.ts';
 const request = { owner: 'att_a' } as BuildRequest;
 const away: BuildOutcome = { kind: 'failed', error: LoamError.of('containerd.unavailable', {}), position: '1' };
 const done = { kind: 'succeeded' } as BuildOutcome;
+const onLost = (): void => undefined;
 const hasty: Clock = { ...systemClock, after: (_, callback) => systemClock.after(0, callback) };
 
 async function build(
   outcomes: readonly BuildOutcome[],
   onRound: (round: number) => void = () => undefined,
   signal = new AbortController().signal,
-): Promise<{ outcome: BuildOutcome; rounds: number; ends: string[]; readies: number }> {
+): Promise<{ outcome: BuildOutcome; rounds: number; ends: string[]; readies: number; lost: string[] }> {
   let rounds = 0;
   let readies = 0;
   const ends: string[] = [];
+  const lost: string[] = [];
   const failing = {
     build: async (_: BuildRequest, onEvent: (event: BuildEvent) => void) => {
       const outcome = outcomes[rounds++] ?? away;
@@ -28,9 +30,13 @@ async function build(
       return outcome;
     },
   } as unknown as Engine;
-  const engine = patientEngine(failing, { ready: async () => void readies++, clock: hasty });
+  const engine = patientEngine(failing, {
+    ready: async () => void readies++,
+    clock: hasty,
+    onLost: ({ owner, round }, error) => void lost.push(`${owner} ${round} ${error.code}`),
+  });
   const onEvent = (event: BuildEvent): void => void (event.type === 'step-ended' && ends.push(event.outcome));
-  return { outcome: await engine.build(request, onEvent, signal), rounds, ends, readies };
+  return { outcome: await engine.build(request, onEvent, signal), rounds, ends, readies, lost };
 }
 
 test('a build under which containerd went away is built once more when it is there again, and its step has not failed', async () => {
@@ -39,6 +45,7 @@ test('a build under which containerd went away is built once more when it is the
     rounds: 3,
     ends: ['cancelled', 'cancelled'],
     readies: 3,
+    lost: ['att_a 1 containerd.unavailable', 'att_a 2 containerd.unavailable'],
   });
 });
 
@@ -62,7 +69,7 @@ test('who cancels while containerd is started is not kept waiting either', async
       return { kind: 'cancelled' };
     },
   } as unknown as Engine;
-  const engine = patientEngine(never, { ready: () => new Promise<void>(() => undefined), clock: hasty });
+  const engine = patientEngine(never, { ready: () => new Promise<void>(() => undefined), clock: hasty, onLost });
   for (const abortFirst of [true, false]) {
     const controller = new AbortController();
     if (abortFirst) controller.abort();
@@ -85,7 +92,7 @@ test('all rounds together have the time of the build', async () => {
     },
   } as unknown as Engine;
   const ready = async (): Promise<void> => void (nowMs += 500);
-  const engine = patientEngine(slow, { ready, clock: { ...hasty, monotonic: () => nowMs } });
+  const engine = patientEngine(slow, { ready, clock: { ...hasty, monotonic: () => nowMs }, onLost });
   const timed = { ...request, timeoutMs: 200_000 };
   expect(await engine.build(timed, () => undefined, new AbortController().signal)).toEqual(done);
   expect(spent).toEqual([500, 61_000, 121_500]);

@@ -1,10 +1,17 @@
-import { sleep, type Clock } from '@loam/base';
+import { sleep, type Clock, type LoamError } from '@loam/base';
 import type { BuildEvent, BuildOutcome, BuildRequest, Engine } from '@loam/engine';
 
 export interface PatientEngineOptions {
   /** Resolves when containerd runs, or could not be started. */
   readonly ready: () => Promise<void>;
   readonly clock: Clock;
+  /** A round was lost, and the build is built once more. */
+  readonly onLost: (round: BuildRound, error: LoamError) => void;
+}
+
+interface BuildRound {
+  readonly owner: string;
+  readonly round: number;
 }
 
 const roundsMax = 5;
@@ -14,7 +21,7 @@ const pauseMs = 1_000;
  * The same engine, on a containerd that may have to be started again first, also in the middle of a build: what could not be
  * saved then is built once more, on all that has been committed, in what is left of the time of the build.
  */
-export function patientEngine(engine: Engine, { ready, clock }: PatientEngineOptions): Engine {
+export function patientEngine(engine: Engine, { ready, clock, onLost }: PatientEngineOptions): Engine {
   async function build(
     request: BuildRequest,
     onEvent: (event: BuildEvent) => void,
@@ -28,6 +35,7 @@ export function patientEngine(engine: Engine, { ready, clock }: PatientEngineOpt
       const outcome = await engine.build(rest, isLast ? onEvent : (event) => onEvent(interrupted(event)), signal);
       const wasAway = outcome.kind === 'failed' && outcome.error.code === 'containerd.unavailable';
       if (isLast || !wasAway) return outcome;
+      onLost({ owner: request.owner, round }, outcome.error);
       await sleep(clock, pauseMs, signal).catch(() => undefined);
       if (signal.aborted) return { kind: 'cancelled' };
     }
