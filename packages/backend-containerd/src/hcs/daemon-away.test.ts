@@ -92,7 +92,7 @@ it('an image is given up when containerd stays away', async () => {
 });
 
 it('a start to which containerd answers each time that it is away is given up', async () => {
-  opened = await openModelEngine({ backend: { clock: hastyClock() } });
+  opened = await openModelEngine();
   const { faults } = opened.test.model;
   const lift = faults.plant({ method: 'Tasks.Start', times: 200, error: unavailable });
   expect(await opened.build(spec)).toMatchObject({ kind: 'failed', error: { code: 'containerd.unavailable' } });
