@@ -283,7 +283,7 @@ trade_token() {
 install_service() {
   if [ "$has_systemd" = no ]; then
     warn 'no systemd here: nothing starts the agent by itself. Have your supervisor run, as root, and restart when it ends:'
-    warn "  MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 $program run --state $home"
+    warn "  MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536 $program run --state $home"
     return 0
   fi
   if [ "$dry_run" = yes ]; then

@@ -23,9 +23,9 @@ export function workspaceNode() {
  */
 export function programEnv() {
   const cache = path.join(root, 'node_modules', '.cache', 'node-compile');
-  // glibc keeps an arena for each thread that ever copied a file; two are enough, and give memory back. Without a fixed
-  // threshold it would raise its own with each large buffer that is freed, and keep the next ones for itself.
-  const memory = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
+  // glibc keeps an arena for each thread that ever copied a file; two are enough. Pieces of a file (64 KiB and more) get pages
+  // of their own, which go back when they are freed: between longer-lived objects they would leave holes that stay.
+  const memory = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536' };
   return { NODE_COMPILE_CACHE: cache, ...memory, ...process.env };
 }
 

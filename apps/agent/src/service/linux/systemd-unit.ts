@@ -22,7 +22,7 @@ NotifyAccess=all
 TimeoutStartSec=10min
 Environment=${quoted(`LOAM_STATE=${stateDirectory}`)}
 # glibc keeps an arena for each thread that ever copied a file; two are enough, and give memory back.
-Environment=MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
+Environment=MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536
 ExecStart=${command.map((argument) => quoted(argument).replaceAll('$', '$$$$')).join(' ')}
 Restart=always
 RestartSec=5
