@@ -9,7 +9,9 @@ import { ensureWeb } from './lib/web.mjs';
 try {
   await ensureWorkspace();
   const missing = await ensurePrograms(['containerd', 'runc', 'busybox', 'mount']);
-  await ensureWeb();
+  const isNew = await ensureWeb();
+  // The first process that meets new sources keeps the type stripper in memory as long as it lives: better one that ends.
+  if (isNew) await run(workspaceNode(), ['apps/api/src/main.ts', '--help'], { quiet: true });
   if (missing.length > 0) {
     say(`No local agent: this host lacks ${missing.join(', ')}. As root: apt-get install ${missing.join(' ')}`);
   }

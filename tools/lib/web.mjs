@@ -16,14 +16,14 @@ function* files(folder) {
   }
 }
 
-/** Builds the web UI when its sources changed since the last build. */
+/** Builds the web UI when its sources changed since the last build; gives whether it did. */
 export async function ensureWeb() {
   const hash = createHash('sha256');
   for (const folder of sources)
     for (const file of files(path.join(root, folder))) hash.update(file).update(readFileSync(file));
   const digest = hash.digest('hex');
   const stamp = path.join(root, 'apps/web/dist/.loam-build');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return false;
   say('Building the web UI …');
   const { code, output } = await run('npm', ['run', '--silent', 'build', '--prefix', 'apps/web'], { quiet: true });
   if (code !== 0) {
@@ -31,4 +31,5 @@ export async function ensureWeb() {
     throw new Error('The web UI could not be built (see above).');
   }
   writeFileSync(stamp, digest);
+  return true;
 }
