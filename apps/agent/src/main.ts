@@ -4,6 +4,9 @@ import { setFlagsFromString } from 'node:v8';
 
 // Before anything else is loaded: half of the time that a short command takes is reading its sources.
 if (!isSea()) enableCompileCache();
+// Node 24 can hang for good in process.exit(): it waits for threads in which Maglev compiles, and they for a garbage collection
+// of the thread that waits. Without that compiler it does not.
+setFlagsFromString('--no-maglev');
 const [first, second] = process.argv.slice(2);
 const isDaemon = first === 'run' || (first === 'service' && second === 'run');
 if (isDaemon) {
