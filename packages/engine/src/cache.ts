@@ -1,5 +1,5 @@
 import type { HeldImage, Snapshot, SnapshotName } from '@loam/backend';
-import { isStepId, LoamError, type StepId } from '@loam/base';
+import { isLoamError, isStepId, LoamError, type StepId } from '@loam/base';
 
 import type { CachedStep, HeldStep, RemoveOptions } from './api.ts';
 import { baseSize } from './base-image.ts';
@@ -83,5 +83,10 @@ async function describe(
 
 /** A snapshot that goes while the list is made has no size any more. */
 async function sizeOf(parts: EngineParts, name: SnapshotName): Promise<number> {
-  return (await parts.store.stat(name)) ? (await parts.store.usage(name)).sizeBytes : 0;
+  try {
+    return (await parts.store.usage(name)).sizeBytes;
+  } catch (error) {
+    if (isLoamError(error, 'backend.snapshot-missing')) return 0;
+    throw error;
+  }
 }

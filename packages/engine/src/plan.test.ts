@@ -159,6 +159,24 @@ describe('the cache', () => {
     ]);
   });
 
+  it('is listed, too, while what is in it goes', async () => {
+    let going: (() => Promise<void>) | undefined;
+    const world = makeWorld({
+      onCall: async ({ method }) => {
+        if (method === 'usage') await going?.();
+      },
+    });
+    const built = await world.build('((from base) (run (shell "echo a > /a")))');
+    const a = built.end('1')?.stepId;
+    if (!a) throw new Error('no id');
+    going = async () => {
+      going = undefined;
+      await world.store.remove(a as string as SnapshotName);
+    };
+    expect(await world.engine.listCache()).toContainEqual(expect.objectContaining({ stepId: a, sizeBytes: 0 }));
+    expect((await world.engine.listCache()).map((step) => step.kind)).toEqual(['from']);
+  });
+
   it('knows base images by the ids of their from steps, with their size, also in the next life of the agent', async () => {
     const world = makeWorld({ program: () => Promise.resolve({ kind: 'exited', code: 0 }) });
     const built = await world.build('((from base) (run (shell a)))');
