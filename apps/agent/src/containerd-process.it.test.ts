@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 
 import { systemClock } from '@loam/base';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { socketPath, startPrivateContainerd } from './containerd-process.ts';
 
@@ -27,4 +27,27 @@ test('a stop ends the shims that containerd forgot when it was killed while it s
   expect(others.exitCode).toBeNull();
   others.kill();
   rmSync(directory, { recursive: true, force: true });
+});
+
+test('one whose arguments cannot be read yet has not ended', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'loam-becoming-'));
+  const go = join(home, 'go');
+  execFileSync('mkfifo', [go]);
+  const path = process.env['PATH'] ?? '';
+  const becoming = `#!/bin/sh\nCONFIG=$2 PATH='${path}' exec sh -c 'read -r _ < ${go}; exec containerd --config "$CONFIG"'\n`;
+  writeFileSync(join(home, 'containerd'), becoming, { mode: 0o755 });
+  vi.stubEnv('PATH', `${home}${delimiter}${path}`);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  let looks = 0;
+  const daemon = await startPrivateContainerd(join(home, 'data'), {
+    ...systemClock,
+    after(...timer) {
+      looks += 1;
+      if (looks === 3) writeFileSync(go, '\n');
+      return systemClock.after(...timer);
+    },
+  });
+  expect(daemon.isRunning()).toBe(true);
+  await daemon.stop();
+  rmSync(home, { recursive: true, force: true });
 });

@@ -46,15 +46,10 @@ const kubernetesPlugins = [
   'io.containerd.grpc.v1.sandbox-controllers',
 ];
 /** Services are mostly started with a path that lacks these. */
-const searchPath = [
-  process.env['PATH'] ?? '',
-  '/usr/local/sbin',
-  '/usr/local/bin',
-  '/usr/sbin',
-  '/usr/bin',
-  '/sbin',
-  '/bin',
-].join(delimiter);
+function searchPath(): string {
+  const usual = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+  return [process.env['PATH'] ?? '', ...usual].join(delimiter);
+}
 
 /**
  * Starts the private containerd of a directory, or takes over the one that runs there. It outlives a kill of this process.
@@ -74,13 +69,12 @@ export async function startPrivateContainerd(directory: string, clock: Clock): P
 
   requirePrograms();
   writeFileSync(files.config, configuration(directory, socket), { mode: 0o600 });
-  const pid = launch(files, socket);
+  const { pid, hasEnded } = launch(files, socket);
   const deadline = clock.monotonic() + startTimeoutMs;
   while (!(await accepts(socket))) {
-    const hasEnded = runningPid(files.pid, files.config) === undefined;
-    if (hasEnded || clock.monotonic() > deadline) {
-      const reason = hasEnded ? lastError(files.log) : `it does not answer after ${startTimeoutMs / 1000} s`;
-      if (!hasEnded) await end(pid, clock);
+    if (hasEnded() || clock.monotonic() > deadline) {
+      const reason = hasEnded() ? lastError(files.log) : `it does not answer after ${startTimeoutMs / 1000} s`;
+      if (!hasEnded()) await end(pid, clock);
       throw LoamError.of('agent.containerd-not-started', { reason, log: files.log });
     }
     await sleep(clock, pollMs);
@@ -135,7 +129,7 @@ function requirePrograms(): void {
 }
 
 function find(program: string): string | undefined {
-  for (const directory of searchPath.split(delimiter)) {
+  for (const directory of searchPath().split(delimiter)) {
     const path = join(directory, program);
     try {
       accessSync(path, constants.X_OK);
@@ -147,7 +141,11 @@ function find(program: string): string | undefined {
   return undefined;
 }
 
-function launch(files: { config: string; log: string; pid: string }, socket: string): number {
+/** A child is asked and not /proc: a process that is just becoming another program has no arguments there for a moment. */
+function launch(
+  files: { config: string; log: string; pid: string },
+  socket: string,
+): { pid: number; hasEnded: () => boolean } {
   mkdirSync(join(socket, '..'), { recursive: true, mode: 0o711 });
   // One of a daemon that was killed; connecting to it would only fail.
   for (const stale of [socket, `${socket}.ttrpc`]) rmSync(stale, { force: true });
@@ -159,13 +157,14 @@ function launch(files: { config: string; log: string; pid: string }, socket: str
       // A group of its own: Ctrl-C in a terminal is for us, and we end it in order.
       detached: true,
       stdio: ['ignore', log, log],
-      env: { ...process.env, PATH: searchPath },
+      env: { ...process.env, PATH: searchPath() },
     });
     daemon.on('error', () => undefined);
-    if (daemon.pid === undefined) throw LoamError.of('agent.containerd-missing', { programs: 'containerd' });
-    writeFileSync(files.pid, `${daemon.pid}\n`, { mode: 0o600 });
+    const { pid } = daemon;
+    if (pid === undefined) throw LoamError.of('agent.containerd-missing', { programs: 'containerd' });
+    writeFileSync(files.pid, `${pid}\n`, { mode: 0o600 });
     daemon.unref();
-    return daemon.pid;
+    return { pid, hasEnded: () => daemon.exitCode !== null || daemon.signalCode !== null };
   } finally {
     closeSync(log);
   }
