@@ -182,13 +182,13 @@ describe('a task', () => {
 describe('a container', () => {
   it('keeps its document, its labels and its snapshot', async () => {
     const spec = busyboxSpec('record', ['true']);
-    await client.snapshots('overlayfs').prepare({ key: 'record', parent: 'base' });
+    await client.leases.create({ id: 'collect' });
+    await client.snapshots('overlayfs').prepare({ key: 'record', parent: 'base' }, { lease: 'collect' });
     const runtime = { name: runtimeName };
     const fields = { id: 'record', labels: { a: 'b' }, snapshotter: 'overlayfs', snapshotKey: 'record' };
     await client.containers.create({ ...fields, runtime, spec });
     expect(await client.containers.get('record')).toMatchObject({ ...fields, spec, runtimeName });
     expect(await client.containers.list(['labels.a==b'])).toHaveLength(1);
-    await client.leases.create({ id: 'collect' });
     await client.leases.delete('collect', { sync: true });
     expect(await client.snapshots('overlayfs').stat('record')).toMatchObject({ kind: 'active' });
     await expect(client.containers.create({ ...fields, runtime, spec })).rejects.toMatchObject({
