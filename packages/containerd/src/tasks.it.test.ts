@@ -180,7 +180,7 @@ describe('a task', () => {
 });
 
 describe('a container', () => {
-  it('keeps its document, its labels and its snapshot', async () => {
+  it('keeps its document, its labels and, as long as it is there, its snapshot', async () => {
     const spec = busyboxSpec('record', ['true']);
     await client.leases.create({ id: 'collect' });
     await client.snapshots('overlayfs').prepare({ key: 'record', parent: 'base' }, { lease: 'collect' });
@@ -198,7 +198,10 @@ describe('a container', () => {
     await expect(client.containers.create({ id: 'a..b', runtime, spec })).rejects.toMatchObject({
       code: 'containerd.invalid-argument',
     });
-    await removeContainer('record');
+    await client.containers.delete('record');
+    await client.leases.create({ id: 'collect' });
+    await client.leases.delete('collect', { sync: true });
+    await expect(client.snapshots('overlayfs').stat('record')).rejects.toMatchObject({ code: 'containerd.not-found' });
   });
 });
 
