@@ -58,10 +58,12 @@ export async function ensurePrograms(names) {
   if (process.platform !== 'linux' || process.getuid?.() !== 0 || !onPath('apt-get')) return missing;
   say(`Installing ${missing.join(', ')} from Debian …`);
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  const install = ['install', '-y', '--no-install-recommends', ...missing];
+  // Mirrors drop connections now and then, and a host's own upgrades hold the lock for minutes.
+  const options = ['-o', 'Acquire::Retries=3', '-o', 'DPkg::Lock::Timeout=300'];
+  const install = [...options, 'install', '-y', '--no-install-recommends', ...missing];
   let result = await run('apt-get', install, { quiet: true, env });
   if (result.code !== 0) {
-    await run('apt-get', ['update'], { quiet: true, env });
+    await run('apt-get', [...options, 'update'], { quiet: true, env });
     result = await run('apt-get', install, { quiet: true, env });
   }
   if (result.code !== 0) process.stderr.write(result.output);
