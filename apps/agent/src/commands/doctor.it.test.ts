@@ -94,16 +94,18 @@ describe('the doctor on a real containerd', () => {
   }
 
   it('removes a network namespace of ours that no record leads to, and none of another agent', async () => {
+    // Of all agents on this host, whose test may run beside this one, too.
+    const another = `loam-another-${process.pid}`;
     const name = `${namespacePrefix(readIdentity(install.state))}lost`;
-    for (const one of [name, 'loam-another-agent']) execFileSync('ip', ['netns', 'add', one]);
+    for (const one of [name, another]) execFileSync('ip', ['netns', 'add', one]);
     try {
       expect((await look(install)).finding('leaks.networks')?.evidence).toContain(
         `1 network namespaces and endpoints: namespace ${name}`,
       );
       expect((await look(install, '--fix', '--only', 'leaks.networks')).status('leaks.networks')).toBe('ok');
-      expect(readdirSync('/run/netns')).toContain('loam-another-agent');
+      expect(readdirSync('/run/netns')).toContain(another);
     } finally {
-      for (const one of [name, 'loam-another-agent']) spawnSync('ip', ['netns', 'delete', one]);
+      for (const one of [name, another]) spawnSync('ip', ['netns', 'delete', one]);
     }
   });
 
