@@ -18,6 +18,8 @@ const windowsOnly = {
  * four busy processes the checksum of 2 GiB took 55 s and a run of dependency-cruiser 18, ten times what they take alone.
  */
 const patience = { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 120_000 } } };
+/** The compiler that can keep a process from ending (see main.ts of the agent), which vitest's workers end by themselves, too. */
+const execArgv = ['--no-maglev'];
 const alias = { 'fast-check': fileURLToPath(new URL('tools/lib/fixed-examples.mjs', import.meta.url)) };
 
 /**
@@ -34,6 +36,7 @@ export default defineConfig({
           include: ['{apps,packages}/*/src/**/*.test.{ts,tsx}', 'tools/**/*.test.{ts,mjs}'],
           exclude: ['**/*.it.test.{ts,tsx}', '**/node_modules/**'],
           ...patience,
+          execArgv,
           alias,
         },
       },
@@ -47,6 +50,7 @@ export default defineConfig({
           ],
           exclude: ['**/*.windows.it.test.ts', '**/node_modules/**'],
           ...patience,
+          execArgv,
           alias,
           fileParallelism: false,
         },
