@@ -55,5 +55,6 @@ describe('a spool', () => {
     await text(0, 1);
     await spool.remove();
     await ending;
+    await expect(text()).rejects.toThrow('closed');
   });
 });

@@ -51,7 +51,9 @@ export class OutputSpool {
     let at = offset;
     while (at < end && this.#written <= at && (await this.#more()));
     if (at >= end || this.#written <= at) return;
-    const handle = await open(this.#path, 'r');
+    const handle = await open(this.#path, 'r').catch((error: unknown) => {
+      throw this.#failure ?? error;
+    });
     try {
       while (at < end) {
         const available = Math.min(end, this.#written) - at;
