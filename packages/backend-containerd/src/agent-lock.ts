@@ -5,7 +5,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 
 import { LoamError } from '@loam/base';
-import { patiently } from '@loam/files';
+import { untilFree } from '@loam/files';
 
 /** The right to use a state directory. */
 export interface AgentLock {
@@ -51,14 +51,14 @@ async function lockByFile(stateDirectory: string): Promise<AgentLock> {
   let fd: number;
   try {
     // A scanner has it for a moment only.
-    fd = await patiently(() => openSync(lockFile, constants.O_RDWR | constants.O_CREAT | exclusive, 0o600));
+    fd = await untilFree(() => openSync(lockFile, constants.O_RDWR | constants.O_CREAT | exclusive, 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
     const pid = await readFile(holderFile, 'utf8').catch(() => 'unknown');
     throw LoamError.of('backend.state-locked', { directory: stateDirectory, pid });
   }
   try {
-    await patiently(() => writeFile(holderFile, String(process.pid)));
+    await untilFree(() => writeFile(holderFile, String(process.pid)));
   } catch (error) {
     closeSync(fd);
     throw error;

@@ -31,7 +31,7 @@ import type { RegistriesConfig } from './fetcher/registry-config.ts';
 import { isUnpacked } from './fetcher/unpack.ts';
 import { gcRefSnapshot } from './labels.ts';
 import { dropLease, takeLease } from './leases.ts';
-import { patiently } from './patience.ts';
+import { untilContainerdAnswers } from './until-containerd-answers.ts';
 import type { PlatformDriver } from './platform-driver.ts';
 import { SharedWork } from './shared-work.ts';
 
@@ -62,9 +62,9 @@ export class ContainerdFetcher implements Fetcher {
     const { client, clock } = this.#options;
     const reference = parseReference(text);
     if (options.signal?.aborted) throw cancelled();
-    const known = await patiently(clock, () => this.#records.recall(reference.name, platform));
+    const known = await untilContainerdAnswers(clock, () => this.#records.recall(reference.name, platform));
     if (known !== undefined && (options.refresh !== true || known.imported || reference.digest !== undefined)) {
-      const image = await patiently(clock, () => loadImage(client, reference.name, known.target));
+      const image = await untilContainerdAnswers(clock, () => loadImage(client, reference.name, known.target));
       // An imported image comes from nowhere else. Of another, the host may have outgrown the one that suited it.
       if (image !== undefined && known.imported) this.#checkPlatform(reference, platform, image);
       if (image !== undefined && this.#suits(platform, image)) {
@@ -75,7 +75,7 @@ export class ContainerdFetcher implements Fetcher {
     const image = readImage(reference.name, documents);
     this.#checkPlatform(reference, platform, image);
     const resolvedAtMs = await this.#underLease((lease) =>
-      patiently(clock, async () => {
+      untilContainerdAnswers(clock, async () => {
         await storeImage(client, documents, { lease, keepLayers: false });
         return this.#records.remember(reference.name, platform, image.target, false);
       }),
@@ -84,7 +84,7 @@ export class ContainerdFetcher implements Fetcher {
   }
 
   find(image: ResolvedImage): Promise<SnapshotName | undefined> {
-    return patiently(this.#options.clock, () => this.#find(image));
+    return untilContainerdAnswers(this.#options.clock, () => this.#find(image));
   }
 
   async #find(image: ResolvedImage): Promise<SnapshotName | undefined> {
@@ -115,7 +115,9 @@ export class ContainerdFetcher implements Fetcher {
 
   async fetch(image: ResolvedImage, options: FetchOptions): Promise<SnapshotName> {
     return this.#fetches.run(image.digest, options.signal, options.onProgress, (signal, report) =>
-      this.#underLease((lease) => patiently(this.#options.clock, () => this.#fetch(image, lease, signal, report))),
+      this.#underLease((lease) =>
+        untilContainerdAnswers(this.#options.clock, () => this.#fetch(image, lease, signal, report)),
+      ),
     );
   }
 

@@ -2,7 +2,7 @@ import { isLoamError, type Clock } from '@loam/base';
 import type { Containerd } from '@loam/containerd';
 
 import { labels } from './labels.ts';
-import { patiently } from './patience.ts';
+import { untilContainerdAnswers } from './until-containerd-answers.ts';
 
 export interface LeasesOptions {
   readonly client: Containerd;
@@ -15,7 +15,7 @@ export interface LeasesOptions {
 export async function takeLease(options: LeasesOptions, owner: string): Promise<string> {
   const { client, agentId, clock, randomUUID } = options;
   const id = `loam-${randomUUID()}`;
-  await patiently(clock, async () => {
+  await untilContainerdAnswers(clock, async () => {
     try {
       await client.leases.create({ id, labels: { [labels.agent]: agentId, [labels.owner]: owner } });
     } catch (error) {
@@ -28,5 +28,5 @@ export async function takeLease(options: LeasesOptions, owner: string): Promise<
 
 /** Never fails: what stays is found by the next reconciliation, since it carries our label. */
 export async function dropLease({ client, clock }: LeasesOptions, id: string): Promise<void> {
-  await patiently(clock, () => client.leases.delete(id)).catch(() => undefined);
+  await untilContainerdAnswers(clock, () => client.leases.delete(id)).catch(() => undefined);
 }

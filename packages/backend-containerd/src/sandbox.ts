@@ -5,7 +5,7 @@ import type { Containerd } from '@loam/containerd';
 import type { CleanupQueue } from './cleanup-queue.ts';
 import { labels } from './labels.ts';
 import type { HostRun, PlatformDriver } from './platform-driver.ts';
-import { patiently } from './patience.ts';
+import { untilContainerdAnswers } from './until-containerd-answers.ts';
 import { ShimRelay, type RelayPlace } from './sandbox/shim-relay.ts';
 import { Termination } from './sandbox/termination.ts';
 import type { WorkingMounts } from './store/working-mounts.ts';
@@ -63,7 +63,7 @@ export class ContainerdSandbox implements Sandbox {
       } catch (error) {
         const isSafe = !progress.mayHaveBegun && tries < startTriesMax && !signal.aborted;
         if (!isSafe || !isLoamError(error, 'containerd.unavailable')) throw error;
-        await patiently(this.#options.clock, () => this.#options.client.version());
+        await untilContainerdAnswers(this.#options.clock, () => this.#options.client.version());
       }
     }
   }
@@ -177,7 +177,7 @@ export class ContainerdSandbox implements Sandbox {
   /** Whether a task was made, though the daemon went away before it had answered. */
   async #hasTask(id: string): Promise<boolean> {
     const { client, clock } = this.#options;
-    return patiently(clock, () => client.tasks.get(id)).then(
+    return untilContainerdAnswers(clock, () => client.tasks.get(id)).then(
       () => true,
       () => false,
     );
@@ -192,7 +192,7 @@ export class ContainerdSandbox implements Sandbox {
         return tries > 1;
       } catch (error) {
         if (!isLoamError(error, 'containerd.unavailable')) throw error;
-        if ((await patiently(clock, () => client.tasks.get(id))).status !== 'created') return true;
+        if ((await untilContainerdAnswers(clock, () => client.tasks.get(id))).status !== 'created') return true;
         // The daemon is there: it is the start that fails.
         if (tries === startTriesMax) throw error;
         await sleep(clock, startAgainMs);
@@ -203,8 +203,8 @@ export class ContainerdSandbox implements Sandbox {
   /** The task's mounts and control groups, and the container's record. By now no process of it is left. */
   async #deleteRecords(id: string): Promise<void> {
     const { client, clock } = this.#options;
-    await patiently(clock, () => orGone(this.#deleteTask(id)));
-    await patiently(clock, () => orGone(client.containers.delete(id)));
+    await untilContainerdAnswers(clock, () => orGone(this.#deleteTask(id)));
+    await untilContainerdAnswers(clock, () => orGone(client.containers.delete(id)));
   }
 
   /** A shim that ends at this moment takes the answer with it; the next one is that the task is gone. */

@@ -26,7 +26,7 @@ import type { CleanupQueue } from './cleanup-queue.ts';
 import { deleteImagesOn } from './fetcher/image-records.ts';
 import { decodeGivenLabels, encodeGivenLabels, gcRoot, labels, ownedBy } from './labels.ts';
 import { dropLease, takeLease } from './leases.ts';
-import { patiently } from './patience.ts';
+import { untilContainerdAnswers } from './until-containerd-answers.ts';
 import type { PlatformDriver } from './platform-driver.ts';
 import { applyLayer } from './store/apply-layer.ts';
 import { Caches } from './store/caches.ts';
@@ -83,14 +83,16 @@ export class ContainerdStore implements Store {
 
   async list(): Promise<Snapshot[]> {
     const { agentId, clock } = this.#options;
-    const infos = await patiently(clock, () => this.#snapshots.list([`kind==committed,${ownedBy(agentId)}`]));
+    const infos = await untilContainerdAnswers(clock, () =>
+      this.#snapshots.list([`kind==committed,${ownedBy(agentId)}`]),
+    );
     return infos.map(toSnapshot);
   }
 
   async usage(name: SnapshotName): Promise<SnapshotUsage> {
     return this.#orMissing(
       name,
-      patiently(this.#options.clock, () => this.#snapshots.usage(name)),
+      untilContainerdAnswers(this.#options.clock, () => this.#snapshots.usage(name)),
     );
   }
 
@@ -112,7 +114,7 @@ export class ContainerdStore implements Store {
       [labels.purpose]: purpose,
       ...driver.snapshotLabels(purpose, scratchBytes),
     };
-    const prepared = patiently(clock, () =>
+    const prepared = untilContainerdAnswers(clock, () =>
       this.#orMounts(key, this.#snapshots.prepare({ key, parent: parent ?? '', labels: given }, { lease: lease.id })),
     );
     mounts.remember(key, await (parent === null ? prepared : this.#orMissing(parent, prepared)));
@@ -153,7 +155,7 @@ export class ContainerdStore implements Store {
       }
     };
     try {
-      await driver.whileCommitting(() => patiently(clock, commit));
+      await driver.whileCommitting(() => untilContainerdAnswers(clock, commit));
     } catch (error) {
       // A daemon that went away before it had answered may have committed it.
       const isThere = isLoamError(error, 'containerd.already-exists');
@@ -198,7 +200,7 @@ export class ContainerdStore implements Store {
     const snapshots = client.snapshots(driver.snapshotter);
     const mounts = await this.#orMissing(
       name,
-      patiently(clock, () => this.#orMounts(key, snapshots.view({ key, parent: name, labels: kept }))),
+      untilContainerdAnswers(clock, () => this.#orMounts(key, snapshots.view({ key, parent: name, labels: kept }))),
     );
     let reader: TreeReader;
     try {
@@ -247,7 +249,7 @@ export class ContainerdStore implements Store {
 
   async #info(name: string): Promise<SnapshotInfo | undefined> {
     try {
-      return await patiently(this.#options.clock, () => this.#snapshots.stat(name));
+      return await untilContainerdAnswers(this.#options.clock, () => this.#snapshots.stat(name));
     } catch (error) {
       if (isLoamError(error, 'containerd.not-found')) return undefined;
       throw error;
@@ -267,7 +269,7 @@ export class ContainerdStore implements Store {
 
   async #removeKey(key: string): Promise<void> {
     try {
-      await patiently(this.#options.clock, () => this.#snapshots.remove(key));
+      await untilContainerdAnswers(this.#options.clock, () => this.#snapshots.remove(key));
     } catch (error) {
       if (!isLoamError(error, 'containerd.not-found')) throw error;
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { patiently, patientlySync, type Host } from './patience.ts';
+import { untilFree, untilFreeSync, type Host } from './until-free.ts';
 import { removeFile, removeFileSync, removeIfFree, removeTree, removeTreeSync } from './remove.ts';
 
 let home: string;
@@ -35,8 +35,8 @@ function tried(platform: NodeJS.Platform, failures: number, code: string) {
 }
 
 describe.each([
-  ['waiting', (work: () => void, host: Host) => patiently(async () => work(), host)],
-  ['standing still', async (work: () => void, host: Host) => patientlySync(work, host)],
+  ['waiting', (work: () => void, host: Host) => untilFree(async () => work(), host)],
+  ['standing still', async (work: () => void, host: Host) => untilFreeSync(work, host)],
 ])('%s for whoever has a file open', (_, patience) => {
   it.each(['EPERM', 'EACCES', 'EBUSY', 'ENOTEMPTY'])('%s passes on Windows', async (code) => {
     const { seen, host, work } = tried('win32', 3, code);

@@ -1,16 +1,16 @@
 import { rmSync, unlinkSync } from 'node:fs';
 import { rm, unlink } from 'node:fs/promises';
 
-import { isHeld, patiently, patientlySync, thisHost, type Host } from './patience.ts';
+import { isHeld, untilFree, untilFreeSync, thisHost, type Host } from './until-free.ts';
 
 /** Removes a file, if it is there. On Windows it waits about a second for whoever has it open. */
 export function removeFile(file: string): Promise<void> {
-  return patiently(() => unlink(file).catch(unlessGone));
+  return untilFree(() => unlink(file).catch(unlessGone));
 }
 
 /** `removeFile` for callers that cannot wait otherwise: the thread stands still meanwhile. */
 export function removeFileSync(file: string): void {
-  patientlySync(() => unlinkIfThere(file));
+  untilFreeSync(() => unlinkIfThere(file));
 }
 
 /** Removes a file without waiting. False when somebody has it open: then it is there as before, and can be tried again. */
@@ -23,12 +23,12 @@ export function removeIfFree(file: string, host = thisHost): boolean {
  * open. Node's own `maxRetries` starts anew on each level of the tree: what is five deep would wait for hours.
  */
 export function removeTree(path: string): Promise<void> {
-  return patiently(() => rm(path, { recursive: true, force: true }));
+  return untilFree(() => rm(path, { recursive: true, force: true }));
 }
 
 /** `removeTree` for callers that cannot wait otherwise: the thread stands still meanwhile. */
 export function removeTreeSync(path: string): void {
-  patientlySync(() => rmSync(path, { recursive: true, force: true }));
+  untilFreeSync(() => rmSync(path, { recursive: true, force: true }));
 }
 
 /** Removes a tree without waiting. False when somebody has something open: then the rest may be gone, and it can be tried again. */

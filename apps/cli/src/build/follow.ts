@@ -6,7 +6,7 @@ import { exitCodeOf, exitCodes } from '../exit-code.ts';
 import { StatusLine } from '../output/status-line.ts';
 import { BuildFollower, hasEnded, type FollowEvent } from './follower.ts';
 import { stayConnected } from './live.ts';
-import { patiently } from './patiently.ts';
+import { untilFarmAnswers } from './until-farm-answers.ts';
 import { createRenderer, describeRunning, summarize } from './renderer.ts';
 
 export interface FollowOptions {
@@ -64,7 +64,7 @@ export async function followBuild(cli: CliContext, buildId: string, options: Fol
     });
     if (failure !== undefined) throw failure;
     await fetchRest(cli, follower);
-    const build = await patiently(systemClock, () => cli.client().build(buildId));
+    const build = await untilFarmAnswers(systemClock, () => cli.client().build(buildId));
     show.summary(build);
     return exitCodeOf(build);
   } finally {
@@ -77,7 +77,7 @@ export async function followBuild(cli: CliContext, buildId: string, options: Fol
 /** What the socket did not bring of the logs of a build that has ended. */
 async function fetchRest(cli: CliContext, follower: BuildFollower): Promise<void> {
   for (const { logId, offset } of follower.openLogs()) {
-    follower.log(logId, offset, await patiently(systemClock, () => cli.client().log(logId, offset)));
+    follower.log(logId, offset, await untilFarmAnswers(systemClock, () => cli.client().log(logId, offset)));
     follower.endLog(logId);
   }
 }

@@ -4,7 +4,7 @@ import { LoamError, type Clock } from '@loam/base';
 import type { LiveFrame, LiveRequest } from '@loam/contracts';
 
 import type { Farm } from '../settings.ts';
-import { pause } from './patiently.ts';
+import { pause } from './until-farm-answers.ts';
 
 export interface LiveOptions {
   readonly farm: Farm;

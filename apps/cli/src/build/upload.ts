@@ -62,7 +62,7 @@ export async function uploadBlobs(
   let bytes = 0;
   async function work(): Promise<void> {
     for (let batch = queue.shift(); batch; batch = queue.shift()) {
-      await patiently(() => upload(client, source, batch));
+      await sendAgainIfLost(() => upload(client, source, batch));
       blobs += batch.length;
       bytes += sizeOf(batch);
       onProgress({ blobs, bytes });
@@ -119,7 +119,8 @@ async function readWhole(source: ContextSource, file: ContextFile): Promise<Uint
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
 }
 
-async function patiently(send: () => Promise<void>): Promise<void> {
+/** Without a pause: a farm that stays away fails the upload. */
+async function sendAgainIfLost(send: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       await send();

@@ -6,7 +6,7 @@ import { systemClock } from '@loam/base';
 import type { SubmitBuild } from '@loam/contracts';
 
 import { followBuild } from '../build/follow.ts';
-import { patiently } from '../build/patiently.ts';
+import { untilFarmAnswers } from '../build/until-farm-answers.ts';
 import { prepareBuild, sendContext } from '../build/prepare.ts';
 import type { CliContext } from '../context.ts';
 import { exitCodes } from '../exit-code.ts';
@@ -76,7 +76,7 @@ async function run(cli: CliContext, folder: string, options: BuildOptions): Prom
     ...(options.refresh && { refresh: true }),
     ...limits(options),
   };
-  const build = await patiently(systemClock, () => client.submit(body, key), 2);
+  const build = await untilFarmAnswers(systemClock, () => client.submit(body, key), 2);
   if (!options.follow) {
     await (options.json ? cli.json(build) : cli.line(build.id));
     return;

@@ -2,7 +2,7 @@ import { isLoamError, LoamError, type Clock } from '@loam/base';
 import type { Containerd, TaskExit } from '@loam/containerd';
 
 import type { HostRun } from '../platform-driver.ts';
-import { patiently } from '../patience.ts';
+import { untilContainerdAnswers } from '../until-containerd-answers.ts';
 
 export interface TerminationOptions {
   readonly client: Containerd;
@@ -51,7 +51,7 @@ export class Termination {
   watch(): void {
     const { client, id, signal, clock, timeoutMs } = this.#options;
     // However often the daemon is started anew in the hours of a step.
-    this.#exit = patiently(clock, () => client.tasks.wait(id), Number.POSITIVE_INFINITY);
+    this.#exit = untilContainerdAnswers(clock, () => client.tasks.wait(id), Number.POSITIVE_INFINITY);
     this.#exit.then(
       () => (this.#ended = true),
       () => undefined,
@@ -152,7 +152,7 @@ export class Termination {
   async #send(signalNumber: number, all: boolean): Promise<void> {
     const { client, clock, id } = this.#options;
     try {
-      await patiently(clock, async () => {
+      await untilContainerdAnswers(clock, async () => {
         if (!this.#ended) await client.tasks.kill(id, signalNumber, { all });
       });
     } catch (error) {

@@ -2,7 +2,7 @@ import type { WorkingSnapshot } from '@loam/backend';
 import type { Clock } from '@loam/base';
 import type { Mount, SnapshotsApi } from '@loam/containerd';
 
-import { patiently } from '../patience.ts';
+import { untilContainerdAnswers } from '../until-containerd-answers.ts';
 
 /** How to mount each working snapshot, as `prepare` was told, so that nobody has to ask again. */
 export class WorkingMounts {
@@ -34,6 +34,9 @@ export class WorkingMounts {
   }
 
   async of(working: WorkingSnapshot): Promise<readonly Mount[]> {
-    return this.#known.get(working.key) ?? (await patiently(this.#clock, () => this.#snapshots.mounts(working.key)));
+    return (
+      this.#known.get(working.key) ??
+      (await untilContainerdAnswers(this.#clock, () => this.#snapshots.mounts(working.key)))
+    );
   }
 }

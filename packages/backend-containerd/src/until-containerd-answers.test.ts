@@ -1,11 +1,11 @@
 import { isLoamError, LoamError, TestClock } from '@loam/base';
 import { expect, it } from 'vitest';
 
-import { patiently } from './patience.ts';
+import { untilContainerdAnswers } from './until-containerd-answers.ts';
 
 const away = (): LoamError => LoamError.of('containerd.unavailable', {});
 
-/** Does `work` patiently on a clock that goes on by itself, for a day at most: how it ended, after how many calls, and when. */
+/** Does `work` until containerd answers, on a clock that goes on by itself, for a day at most: how it ended, after how many calls, and when. */
 async function outlast(
   work: (clock: TestClock, call: number) => Promise<string>,
   lossesMax?: number,
@@ -13,7 +13,7 @@ async function outlast(
   const clock = new TestClock(0);
   let calls = 0;
   let result: string | undefined;
-  void patiently(clock, () => work(clock, ++calls), lossesMax).then(
+  void untilContainerdAnswers(clock, () => work(clock, ++calls), lossesMax).then(
     (value) => (result = value),
     (error: unknown) => (result = isLoamError(error) ? error.code : String(error)),
   );

@@ -10,9 +10,9 @@ const defaultLossesMax = 4;
 
 /**
  * Does `work` again and again while containerd does not answer. A daemon that restarts takes its answers with it, but tasks
- * go on under their shims, and can be asked about afterwards. `work` must be harmless to repeat, and not be patient itself.
+ * go on under their shims, and can be asked about afterwards. `work` must be harmless to repeat, and not hold such work itself.
  */
-export async function patiently<T>(
+export async function untilContainerdAnswers<T>(
   clock: Clock,
   work: () => Promise<T>,
   lossesMax: number = defaultLossesMax,

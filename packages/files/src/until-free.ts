@@ -31,7 +31,7 @@ export function isHeld(error: unknown, host: Host): boolean {
  * Does what may meet a file that somebody has open: on Windows it is tried for about a second. Any other failure, and the last
  * one, counts.
  */
-export async function patiently<T>(work: () => T | Promise<T>, host = thisHost): Promise<T> {
+export async function untilFree<T>(work: () => T | Promise<T>, host = thisHost): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
@@ -42,8 +42,8 @@ export async function patiently<T>(work: () => T | Promise<T>, host = thisHost):
   }
 }
 
-/** `patiently` for callers that cannot wait otherwise. */
-export function patientlySync(work: () => void, host = thisHost): void {
+/** `untilFree` for callers that cannot wait otherwise. */
+export function untilFreeSync(work: () => void, host = thisHost): void {
   for (let attempt = 1; ; attempt++) {
     try {
       return work();

@@ -6,7 +6,11 @@ const waitsMs = [200, 500, 1_000, 2_000, 4_000, 4_000];
  * Asks the farm again while it does not answer: it may be starting anew. For calls that do no harm twice. All `retries` take
  * some twelve seconds.
  */
-export async function patiently<T>(clock: Clock, call: () => Promise<T>, retries: number = waitsMs.length): Promise<T> {
+export async function untilFarmAnswers<T>(
+  clock: Clock,
+  call: () => Promise<T>,
+  retries: number = waitsMs.length,
+): Promise<T> {
   for (const waitMs of waitsMs.slice(0, retries)) {
     try {
       return await call();
