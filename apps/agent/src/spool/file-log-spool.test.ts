@@ -99,6 +99,19 @@ test('knows over a restart whether the farm has a log, and that a new execution 
 
 async function* none(): AsyncGenerator<LogChunk> {}
 
+test('gives a log also when the farm hears of it, or it has to go, before somebody reads', async () => {
+  const spool = fileLogSpool(home);
+  await write(spool, step, 'first');
+  const [untold, any] = [spool.untold(step) ?? none(), spool.read(step)];
+  spool.told(step);
+  expect(await joined(untold)).toMatchObject([{ text: 'first' }]);
+  expect(await joined(any)).toMatchObject([{ text: 'first' }]);
+  await write(spool, other, 'second');
+  const gone = spool.untold(other) ?? none();
+  rmSync(join(home, other));
+  expect(await joined(gone)).toEqual([]);
+});
+
 test('makes no file for a step that prints nothing', async () => {
   await fileLogSpool(home).create(step).end();
   expect(readdirSync(home)).toEqual([]);

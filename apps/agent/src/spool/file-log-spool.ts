@@ -76,8 +76,8 @@ export function fileLogSpool(directory: string, options: FileLogSpoolOptions = {
         },
       };
     },
-    read: (stepId) => readFile([pathOf(stepId), toldPathOf(stepId)].find((path) => existsSync(path))),
-    untold: (stepId) => (existsSync(pathOf(stepId)) ? readFile(pathOf(stepId)) : undefined),
+    read: (stepId) => readFirst([pathOf(stepId), toldPathOf(stepId)]),
+    untold: (stepId) => (existsSync(pathOf(stepId)) ? readFirst([pathOf(stepId), toldPathOf(stepId)]) : undefined),
     told(stepId) {
       try {
         renameSync(pathOf(stepId), toldPathOf(stepId));
@@ -88,10 +88,22 @@ export function fileLogSpool(directory: string, options: FileLogSpoolOptions = {
   };
 }
 
-async function* readFile(path: string | undefined): AsyncGenerator<LogChunk> {
-  if (path === undefined) return;
-  utimesSync(path, new Date(), new Date());
-  yield* new LogFile(path, 'r').read(0);
+/** Reads the first file that is there when the reading begins: until then one may get its other name, or have to go. */
+async function* readFirst(paths: readonly string[]): AsyncGenerator<LogChunk> {
+  for (const path of paths) {
+    const file = openFile(path);
+    if (file !== undefined) return yield* file.read(0);
+  }
+}
+
+function openFile(path: string): LogFile | undefined {
+  try {
+    utimesSync(path, new Date(), new Date());
+    return new LogFile(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 function listLogs(directory: string): { path: string; sizeBytes: number; usedAtMs: number }[] {

@@ -149,7 +149,10 @@ export class Caches {
     const id = await readFile(join(directory, 'id'), 'utf8').catch(() => undefined);
     if (id === undefined) return undefined;
     const used = Date.parse(await readFile(join(directory, 'used'), 'utf8').catch(() => ''));
-    const numbers = (await readdir(directory)).filter((name) => /^[0-9]+$/.test(name));
+    const names = await readdir(directory).catch(() => undefined);
+    // Removed while we looked.
+    if (names === undefined) return undefined;
+    const numbers = names.filter((name) => /^[0-9]+$/.test(name));
     const sizes = await Promise.all(numbers.map((name) => directorySize(join(directory, name))));
     return { id, sizeBytes: sizes.reduce((sum, size) => sum + size, 0), lastUsedAtMs: Number.isNaN(used) ? 0 : used };
   }
