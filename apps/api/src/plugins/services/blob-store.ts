@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 
@@ -66,11 +66,8 @@ export async function openBlobStore(directory: string, limitBytes: number): Prom
     },
     read: (digest) => readFile(pathOf(digest)),
     stream: (digest, range) => createReadStream(pathOf(digest), range),
-    async remove(digest) {
-      await rm(pathOf(digest), { force: true });
-      const parent = dirname(pathOf(digest));
-      if ((await readdir(parent).catch(() => ['?'])).length === 0) await rm(parent, { recursive: true, force: true });
-    },
+    // Its directory stays, also when it is empty now: another blob may just be moved there.
+    remove: (digest) => rm(pathOf(digest), { force: true }),
   };
 }
 
