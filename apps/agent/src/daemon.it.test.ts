@@ -289,11 +289,14 @@ function cpuMs(pid: number | undefined): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** What the agent itself has written, containerd's data aside. */
+/** What the agent itself has written; containerd lives on, and what it has may go while it is read. */
 function allText(directory: string): string {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.parentPath.startsWith(join(directory, 'containerd')))
-    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
+  return readdirSync(directory, { withFileTypes: true })
+    .filter(({ name }) => name !== 'containerd')
+    .map((entry) => {
+      const path = join(directory, entry.name);
+      return entry.isDirectory() ? allText(path) : entry.isFile() ? readFileSync(path, 'latin1') : '';
+    })
     .join('\n');
 }
 
