@@ -4,7 +4,7 @@ import { formatBytes, formatDuration } from '../../components/format.ts';
 import { StepGlyph, stepTone } from '../../components/states.tsx';
 import { useNow } from '../../components/use-now.ts';
 import { hasEnded } from '../../data/queries.ts';
-import { groupByStage } from './steps.ts';
+import { groupByStage, opBody } from './steps.ts';
 
 interface StepListProps {
   readonly build: Build;
@@ -96,12 +96,10 @@ function StepRow({ step, selected, onSelect, span, now }: StepRowProps) {
 /** From here on it matters how long a phase takes: a commit on Windows may take minutes. */
 const slowPhaseMs = 2000;
 
-/** `run make` rather than `(run (shell "make"))`: the list is for finding a step, the panel shows it as written. */
 function Op({ step }: { step: Step }) {
-  const body = /\(shell\s+"?([\s\S]*?)"?\s*\)/.exec(step.op)?.[1] ?? step.op.replace(/^\(\s*\w+\s*|\)\s*$/g, '');
   return (
     <>
-      <b>{step.kind}</b> {body.replace(/\s+/g, ' ')}
+      <b>{step.kind}</b> {opBody(step.op)}
     </>
   );
 }

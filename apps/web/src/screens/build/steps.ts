@@ -32,6 +32,13 @@ export function groupByStage(steps: readonly Step[]): StageGroup[] {
   return groups;
 }
 
+/** `make` rather than `(run (shell "make"))`: the list is for finding a step, the panel shows it as written. */
+export function opBody(op: string): string {
+  const shell = /\(\s*shell\s+(?:"((?:[^"\\]|\\[^])*)"|([^\s()"]+))\s*\)/.exec(op);
+  const quoted = shell?.[1]?.replace(/\\(?:\r?\n\s*|(["\\]))/g, '$1');
+  return (quoted ?? shell?.[2] ?? op.replace(/^\(\s*\w+\s*|\)\s*$/g, '')).replace(/\s+/g, ' ');
+}
+
 /** What a step ended with, in words. */
 export function exitText(step: Step): string | undefined {
   switch (step.exit?.kind) {
