@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { cssColour, parseLine, plainStyle, styleAfter } from './ansi.ts';
+import { parseLine, plainStyle, styleAfter } from './ansi.ts';
 
 const texts = (line: string) => parseLine(line).map((span) => span.text);
 const shown = (line: string) => texts(line).join('');
@@ -59,14 +59,5 @@ describe('styleAfter', () => {
     expect(red.foreground).toBe(1);
     expect(styleAfter(new TextEncoder().encode('plain'), red)).toBe(red);
     expect(styleAfter(new TextEncoder().encode('\u001b[m'), red)).toBe(plainStyle);
-  });
-});
-
-describe('cssColour', () => {
-  it('takes the first sixteen from the theme and computes the rest', () => {
-    expect(cssColour(1)).toBe('var(--ansi-1)');
-    expect(cssColour(196)).toBe('rgb(255 0 0)');
-    expect(cssColour(232)).toBe('rgb(8 8 8)');
-    expect(cssColour('#123456')).toBe('#123456');
   });
 });

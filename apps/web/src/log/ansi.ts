@@ -174,17 +174,3 @@ function extendedColour(codes: readonly number[], at: number): [TextColour | nul
   }
   return [null, 0];
 }
-
-const cube = [0, 95, 135, 175, 215, 255];
-
-/** A colour for CSS: the first sixteen come from the theme. */
-export function cssColour(colour: TextColour): string {
-  if (typeof colour === 'string') return colour;
-  if (colour < 16) return `var(--ansi-${colour})`;
-  if (colour >= 232) {
-    const grey = 8 + (colour - 232) * 10;
-    return `rgb(${grey} ${grey} ${grey})`;
-  }
-  const index = colour - 16;
-  return `rgb(${cube[Math.floor(index / 36)]} ${cube[Math.floor(index / 6) % 6]} ${cube[index % 6]})`;
-}

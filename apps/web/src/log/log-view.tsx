@@ -1,7 +1,8 @@
 import { memo, useEffect, useLayoutEffect, useRef, useState, type MouseEvent } from 'react';
 
 import { formatBytes } from '../components/format.ts';
-import { cssColour, parseLine, type TextStyle } from './ansi.ts';
+import { cssColour, textColour } from './ansi-colour.ts';
+import { parseLine, type TextStyle } from './ansi.ts';
 import type { LogStore } from './log-store.ts';
 import { rowHeight, scrollForLine, spacerHeight, visibleWindow } from './window.ts';
 
@@ -161,7 +162,8 @@ function cssOf(style: TextStyle): Record<string, string | number> {
     css['color'] = background ?? 'var(--log-ground)';
     css['background'] = foreground ?? 'var(--text)';
   } else {
-    if (foreground) css['color'] = foreground;
+    const text = textColour(style);
+    if (text) css['color'] = text;
     if (background) css['background'] = background;
   }
   if (style.bold) css['fontWeight'] = 700;
