@@ -4,10 +4,10 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import rateLimit from '@fastify/rate-limit';
 import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import websocket from '@fastify/websocket';
-import { fastify, LogController, type FastifyBaseLogger } from 'fastify';
+import { fastify, LogController, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify';
 
 import { auth } from './plugins/auth.ts';
-import { errors } from './plugins/errors.ts';
+import { answer, errors, translate } from './plugins/errors.ts';
 import { openapi } from './plugins/external/openapi.ts';
 import type { App, RouteContext } from './routes/app.ts';
 import { routes } from './routes/index.ts';
@@ -31,6 +31,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
     forceCloseConnections: true,
     trustProxy: [...options.config.trustedProxies],
     routerOptions: { maxParamLength: 200 },
+    // What fails before there is a route never meets the error handler.
+    frameworkErrors: (thrown: unknown, request: FastifyRequest, reply: FastifyReply) =>
+      void answer(translate(thrown), request, reply),
   } as never).withTypeProvider<TypeBoxTypeProvider>() as unknown as App;
   app.setValidatorCompiler(TypeBoxValidatorCompiler as never);
   // Blobs are handed on as they come, never held in memory.

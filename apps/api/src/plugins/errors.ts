@@ -39,13 +39,20 @@ export function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] as string;
 }
 
-function translate(thrown: unknown): LoamError {
+/** What was thrown, in the words of the catalogue. */
+export function translate(thrown: unknown): LoamError {
   if (isLoamError(thrown)) return thrown;
   if (isUnavailable(thrown)) return LoamError.of('api.database-unavailable', {}, { cause: thrown });
-  const { code, validation, message, statusCode } = (thrown ?? {}) as Partial<FastifyError>;
+  const { code, validation, validationContext, statusCode } = (thrown ?? {}) as Partial<FastifyError>;
   if (validation !== undefined)
-    return LoamError.of('api.invalid-request', { reason: String(message) }, { cause: thrown });
+    return LoamError.of('api.invalid-request', { reason: reasonOf(validation, validationContext) }, { cause: thrown });
   switch (code) {
+    case 'FST_ERR_BAD_URL':
+      return LoamError.of(
+        'api.invalid-request',
+        { reason: 'its address has a % that begins no character in UTF-8' },
+        { cause: thrown },
+      );
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
@@ -64,4 +71,20 @@ function translate(thrown: unknown): LoamError {
         return LoamError.of('api.not-json', {}, { cause: thrown });
       return LoamError.of('general.internal', {}, { cause: thrown });
   }
+}
+
+/** What of a request its schema does not allow. Of a choice it names what may be chosen, once. */
+function reasonOf(validation: NonNullable<FastifyError['validation']>, context = 'request'): string {
+  const choices = new Map<string, unknown[]>();
+  for (const { keyword, instancePath, params } of validation)
+    if (keyword === 'const') choices.set(instancePath, [...(choices.get(instancePath) ?? []), params['allowedValue']]);
+  const reasons = validation.flatMap(({ keyword, instancePath, message }) => {
+    const allowed = choices.get(instancePath);
+    if (allowed === undefined) return [`${context}${instancePath} ${message}`];
+    if (keyword === 'anyOf') return [];
+    if (keyword !== 'const') return [`${context}${instancePath} ${message}`];
+    const named = allowed.map((value) => JSON.stringify(value)).join(', ');
+    return [`${context}${instancePath} must be ${allowed.length > 1 ? 'one of ' : ''}${named}`];
+  });
+  return [...new Set(reasons)].join(', ');
 }

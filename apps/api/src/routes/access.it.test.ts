@@ -101,6 +101,18 @@ describe('who may come in', () => {
     expect([response.statusCode, response.json<Problem>().code]).toEqual([404, 'api.no-such-endpoint']);
     expect(response.json<Problem>().requestId).toMatch(/^req_/);
     expect(response.body).not.toContain('.ts');
+    const broken = await farm.call('GET', '/builds/%ff');
+    expect([broken.statusCode, broken.json<Problem>().code]).toEqual([400, 'api.invalid-request']);
+    expect(broken.json<Problem>().requestId).toMatch(/^req_/);
+  });
+
+  test('what a request may choose from is named, and once', async () => {
+    const { detail } = (await farm.call('GET', '/builds?state=lost')).json<Problem>();
+    expect(detail).toBe(
+      'The request is not valid: querystring/state must be one of "queued", "running", "succeeded", "failed", "cancelled".',
+    );
+    const missing = (await farm.call('POST', '/builds', {})).json<Problem>();
+    expect(missing.detail).toBe('The request is not valid: body must have required properties spec.');
   });
 });
 
