@@ -235,11 +235,12 @@ describe('the web', () => {
     expect(docs.body).not.toMatch(/<script|src=|url\(|@import|<link/);
   });
 
-  test('/login without a code leads to the form', async () => {
+  test('/login without a code, or with one that is spent, leads to the form', async () => {
     const bare = await farm.app.inject({ url: '/login' });
     expect([bare.statusCode, bare.headers.location]).toEqual([302, '/log-in']);
     const wrong = await farm.app.inject({ url: '/login?code=x' });
     expect(wrong.statusCode).toBe(401);
+    expect(wrong.body).toContain('<a href="/log-in">');
   });
 
   test('a built one is served with a policy, hashed files for ever, and its page for paths of its own', async () => {

@@ -49,7 +49,9 @@ export const followLoginLink: Route = (app, { services, config }) => {
         const known =
           cookie === undefined ? undefined : await services.access.identify({ cookie }).catch(() => undefined);
         if (known !== undefined) return reply.send(page({ title: 'Logged in', text: 'Going on to Loam …', goTo: '/' }));
-        return reply.code(error.status).send(page({ title: error.message, text: error.remedy }));
+        return reply
+          .code(error.status)
+          .send(page({ title: error.message, text: error.remedy, body: '<p><a href="/log-in">Log in</a></p>' }));
       }
     },
   );
