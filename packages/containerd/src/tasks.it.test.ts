@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startContainerd, type ContainerdServer } from '@loam/testkit';
@@ -7,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, type Containerd } from './client.ts';
 import type { ContainerdEvent } from './services/events.ts';
 import { busyboxLayer, busyboxSpec } from './testing/busybox.ts';
-import { makeFifo, readFifo } from './testing/fifo.ts';
+import { makeFifo, openForWriting, readFifo } from './testing/fifo.ts';
 
 let server: ContainerdServer;
 let client: Containerd;
@@ -97,7 +96,7 @@ describe('a task', () => {
     await client.tasks.exec({ containerId: 'long', execId, process, ...stdio });
     const joined = client.tasks.wait('long', { execId });
     await client.tasks.start('long', { execId });
-    const stdin = await open(stdio.stdin, constants.O_WRONLY | constants.O_NONBLOCK);
+    const stdin = await openForWriting(stdio.stdin);
     await stdin.write('said to it');
     await stdin.close();
     await client.tasks.closeIO('long', { execId });

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { systemClock } from '@loam/base';
+import { systemClock, type Clock } from '@loam/base';
 import { startPostgres, startRedis } from '@loam/testkit';
 
 import { openQueue, type BuildAnswer, type LoamQueue } from './index.ts';
@@ -26,6 +26,12 @@ async function onRedis(): Promise<TestBackend> {
   return { freshUrl: async () => `${server.url}/${database++}`, stop: () => server.stop() };
 }
 
+/** However slow the machine is, a server that is there is waited for: what gives up after some seconds does so after minutes. */
+const patientClock: Clock = {
+  ...systemClock,
+  after: (ms, ...rest) => systemClock.after(ms >= 1_000 && ms < 10_000 ? ms * 100 : ms, ...rest),
+};
+
 // `LOAM_TEST_QUEUE=redis` or `=postgres` restricts the suite to one of the two.
 const only = process.env['LOAM_TEST_QUEUE'];
 const backends = { postgres: onPostgres, redis: onRedis };
@@ -44,7 +50,7 @@ describe.each(Object.entries(backends).filter(([name]) => only === undefined || 
     afterAll(() => backend.stop());
 
     async function open(url?: string): Promise<LoamQueue> {
-      const queue = await openQueue({ url: url ?? (await backend.freshUrl()), clock: systemClock });
+      const queue = await openQueue({ url: url ?? (await backend.freshUrl()), clock: patientClock });
       opened.push(queue);
       return queue;
     }
@@ -233,7 +239,7 @@ describe.skipIf(only === 'redis')('postgres that is killed', () => {
   test('jobs and consumers go on after its restart', async () => {
     const server = await startPostgres();
     const { url } = await server.createDatabase();
-    const queue = await openQueue({ url, clock: systemClock });
+    const queue = await openQueue({ url, clock: patientClock });
     await queue.enqueueBuild('p', { buildId: 'before', priority: 0 });
     const seen = collect<string>(2);
     queue.consumeBuilds('q', async ({ buildId }) => (seen.add(buildId), 'done'));
@@ -252,7 +258,7 @@ describe.skipIf(only === 'redis')('postgres that is killed', () => {
 describe.skipIf(only === 'postgres')('redis that loses everything', () => {
   test('consumers and housekeeping go on after a restart without data, and the rows make the jobs anew', async () => {
     const server = await startRedis();
-    const queue = await openQueue({ url: server.url, clock: systemClock });
+    const queue = await openQueue({ url: server.url, clock: patientClock });
     const reconnected = collect<string>(1);
     queue.onReconnected(() => reconnected.add('again'));
     const beats = collect<string>(2);

@@ -88,7 +88,8 @@ export async function startContainerd(options: { root?: string } = {}): Promise<
       await end(daemon, 'SIGTERM');
       await killShims(socket);
       await unmountBelow([home, root]);
-      await rm(home, { recursive: true, force: true });
+      // Of a shim that was killed just now the last files may still come.
+      await rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
 }
@@ -213,12 +214,20 @@ async function processTable(): Promise<Map<number, number>> {
 }
 
 async function unmountBelow(directories: readonly string[]): Promise<void> {
+  for (const point of (await mountsBelow(directories)).toReversed()) {
+    await run('umount', ['--lazy', point]).catch(async (error: unknown) => {
+      // A shim that was just ending may have been quicker.
+      if ((await mountsBelow(directories)).includes(point)) throw error;
+    });
+  }
+}
+
+async function mountsBelow(directories: readonly string[]): Promise<string[]> {
   const mountInfo = await readFile('/proc/self/mountinfo', 'utf8');
-  const points = mountInfo
+  return mountInfo
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
     .filter((point) => directories.some((directory) => point.startsWith(`${directory}/`)));
-  for (const point of points.reverse()) await run('umount', ['--lazy', point]);
 }
 
 function words(text: string): string[] {

@@ -107,12 +107,12 @@ export async function startPostgres(): Promise<PostgresServer> {
     },
     async restart() {
       // The backends of the killed server notice its death by themselves; until then the data directory is locked.
-      for (let attempt = 1; ; attempt++) {
+      for (const until = performance.now() + startMsMax; ;) {
         try {
           await start();
           break;
         } catch (error) {
-          if (attempt === 20) throw error;
+          if (performance.now() > until) throw error;
           await pause(100);
         }
       }
