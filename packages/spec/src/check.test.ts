@@ -60,6 +60,14 @@ describe('warnings', () => {
   });
 });
 
+test('a Dockerfile is told from a misspelt spec', () => {
+  const hints = (text: string) => checkSpec(text).diagnostics.map(({ code, hint }) => `${code} ${hint}`);
+  expect(hints('FROM debian:12\nRUN make\n')).toContainEqual(
+    expect.stringMatching(/not-a-list This looks like a Dockerfile/),
+  );
+  expect(hints('debian:12')).toEqual(['spec.not-a-list undefined']);
+});
+
 test('vectors (7): a diagnostic is shown with its line and a marker', () => {
   const text = '((from x)\n (rum (shell y)))';
   const [diagnostic] = checkSpec(text).diagnostics;

@@ -71,6 +71,11 @@ class SpecParser implements OpContext {
         message: `A spec is a list, not the word \`${quoteNode(this, node)}\`.`,
         found: quoteNode(this, node),
         expected: specForm,
+        ...(/^(?:FROM|ARG|RUN)$/.test(node.value)
+          ? {
+              hint: 'This looks like a Dockerfile. In a spec `FROM x` is `(from x)`, and `RUN y` is `(run (shell "y"))`.',
+            }
+          : {}),
       });
       return undefined;
     }
