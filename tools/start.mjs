@@ -1,10 +1,33 @@
-// npm start [-- --once]: installs what is missing, starts the farm, builds the sample through it.
+// npm start [-- [--once] [--no-agent]]: installs what is missing, starts the farm, builds the sample through it.
 // Plain JavaScript for Node 20 up to here; tools/farm/start.ts goes on with Node 24.
+import { parseArgs } from 'node:util';
+
 import { ensureWorkspace } from './lib/bootstrap.mjs';
 import { ensurePrograms } from './lib/debian.mjs';
 import { workspaceNode } from './lib/node.mjs';
 import { run, say } from './lib/run.mjs';
 import { ensureWeb } from './lib/web.mjs';
+
+const usage = `npm start [-- [--once] [--no-agent]]
+
+  --once      end after the sample build, with its exit code
+  --no-agent  only the control plane
+
+Settings come from the environment, as docs/operating.md lists them: LOAM_DATA, LOAM_LISTEN and others.
+`;
+
+try {
+  const { values: options } = parseArgs({
+    options: { once: { type: 'boolean' }, 'no-agent': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+  });
+  if (options.help) {
+    process.stdout.write(usage);
+    process.exit();
+  }
+} catch (error) {
+  process.stderr.write(`${error.message}\n\n${usage}`);
+  process.exit(2);
+}
 
 try {
   await ensureWorkspace();
