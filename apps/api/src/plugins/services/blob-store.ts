@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 
-import { LoamError } from '@loam/base';
+import { LoamError, type Clock } from '@loam/base';
 
 /** Bytes under their digest, on the API's disk: files of contexts, and the manifests of contexts. */
 export interface BlobStore {
@@ -20,11 +20,13 @@ export interface BlobStore {
   remove(digest: string): Promise<void>;
 }
 
-export async function openBlobStore(directory: string, limitBytes: number): Promise<BlobStore> {
+/** What nothing was written to for so long was left half-written by a crash, and is of no use to anybody. */
+const abandonedMs = 3_600_000;
+
+export async function openBlobStore(directory: string, limitBytes: number, clock: Clock): Promise<BlobStore> {
   const incoming = join(directory, 'incoming');
-  // What a crash left half-written is of no use to anybody.
-  await rm(incoming, { recursive: true, force: true });
   await mkdir(incoming, { recursive: true });
+  await removeAbandoned(incoming, clock);
   const pathOf = (digest: string): string => {
     const hex = digest.slice('sha256:'.length);
     return join(directory, 'sha256', hex.slice(0, 2), hex);
@@ -69,6 +71,15 @@ export async function openBlobStore(directory: string, limitBytes: number): Prom
     // Its directory stays, also when it is empty now: another blob may just be moved there.
     remove: (digest) => rm(pathOf(digest), { force: true }),
   };
+}
+
+/** The rest is being written by another process of the farm. */
+async function removeAbandoned(directory: string, clock: Clock): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const file = join(directory, name);
+    const found = await stat(file).catch(() => undefined);
+    if (found !== undefined && clock.now() - found.mtimeMs > abandonedMs) await rm(file, { force: true });
+  }
 }
 
 async function receive(source: Readable, path: string, limitBytes: number): Promise<{ hex: string; size: number }> {

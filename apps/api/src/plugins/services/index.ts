@@ -65,7 +65,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
   const ids = createIdSource(clock);
   await mkdir(options.dataDirectory, { recursive: true, mode: 0o700 });
   const sealer = await openSealer(join(options.dataDirectory, 'secrets.key'));
-  const blobs = await openBlobStore(join(options.dataDirectory, 'blobs'), limits.blobBytes);
+  const blobs = await openBlobStore(join(options.dataDirectory, 'blobs'), limits.blobBytes, clock);
   const logs = openLogStore({ directory: join(options.dataDirectory, 'logs') });
   const db = openDatabase(options.databaseUrl);
   const queue = await openQueue({ url: options.queueUrl, clock, logger: log });
