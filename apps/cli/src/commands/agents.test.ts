@@ -42,13 +42,22 @@ const report: DoctorReport = {
   ],
 };
 
-describe('loam agents show', () => {
+describe('loam agents', () => {
   let server: Server;
   let agents: Agent[];
+  let changes: string[];
   beforeEach(async () => {
+    changes = [];
     agents = [agentOf('agt_1', 'soil'), agentOf('agt_2', 'twin'), agentOf('agt_3', 'twin', { state: 'revoked' })];
-    // The two answers that the command reads; the API's own tests hold their shape.
+    // The answers that the commands read; the API's own tests hold their shape.
     server = createServer((request, response) => {
+      if (request.method !== 'GET') {
+        changes.push(`${request.method} ${request.url}`);
+        response
+          .setHeader('content-type', 'application/json')
+          .end(JSON.stringify(agents.find(({ id }) => request.url?.includes(id) === true)));
+        return;
+      }
       const isReport = request.url?.endsWith('/doctor') === true;
       const of = request.url?.includes('agt_1') === true ? report : null;
       response
@@ -59,14 +68,39 @@ describe('loam agents show', () => {
   });
   afterEach(() => server.close());
 
-  const show = (...argv: string[]): Promise<CliRun> =>
-    runCaptured(['agents', 'show', ...argv], {
+  const run = (...argv: string[]): Promise<CliRun> =>
+    runCaptured(['agents', ...argv], {
       env: {
         LOAM_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
         LOAM_TOKEN: 'loam_x',
         HOME: '/nowhere',
       },
     });
+  const show = (...argv: string[]): Promise<CliRun> => run('show', ...argv);
+
+  it('takes a name wherever it takes an id', async () => {
+    for (const verb of ['drain', 'resume', 'revoke']) {
+      expect((await run(verb, 'soil')).out).toBe('soil (agt_1) online\n');
+      expect((await run(verb, 'agt_2')).code).toBe(0);
+      expect((await run(verb, 'clay')).err).toContain('There is no agent clay. [api.agent-unknown]');
+    }
+    expect(changes).toEqual([
+      'PATCH /api/v1/agents/agt_1',
+      'PATCH /api/v1/agents/agt_2',
+      'PATCH /api/v1/agents/agt_1',
+      'PATCH /api/v1/agents/agt_2',
+      'POST /api/v1/agents/agt_1/revoke',
+      'POST /api/v1/agents/agt_2/revoke',
+    ]);
+  });
+
+  it.each(['--hours', '--slots'])('makes no token where %s is no number above 0', async (option) => {
+    for (const text of ['0', '-1', 'x']) {
+      const { code, err } = await run('enrol', '--pool', 'p', `${option}=${text}`);
+      expect([code, err]).toEqual([2, expect.stringContaining('Give a number above 0.')]);
+    }
+    expect(changes).toEqual([]);
+  });
 
   it('finds an agent by its name and shows what its doctor found, with what to do', async () => {
     const { code, out } = await show('soil');

@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { LoamError, systemClock } from '@loam/base';
 import type { Agent, Isolation } from '@loam/contracts';
@@ -29,24 +29,28 @@ export const agentsCommand: CommandFactory = (cli) => {
   agents
     .command('drain')
     .description('let an agent finish what it does and take nothing new')
-    .argument('<agent>', 'id of the agent')
-    .action(async (agentId: string) => tell(cli, await cli.client().updateAgent(agentId, { draining: true })));
+    .argument('<agent>', 'name or id of the agent')
+    .action(async (name: string) =>
+      tell(cli, await cli.client().updateAgent((await find(cli, name)).id, { draining: true })),
+    );
   agents
     .command('resume')
     .description('let a drained agent take builds again')
-    .argument('<agent>', 'id of the agent')
-    .action(async (agentId: string) => tell(cli, await cli.client().updateAgent(agentId, { draining: false })));
+    .argument('<agent>', 'name or id of the agent')
+    .action(async (name: string) =>
+      tell(cli, await cli.client().updateAgent((await find(cli, name)).id, { draining: false })),
+    );
   agents
     .command('revoke')
     .description("take an agent's credential away, at once and for good; its builds go elsewhere")
-    .argument('<agent>', 'id of the agent')
-    .action(async (agentId: string) => tell(cli, await cli.client().revokeAgent(agentId)));
+    .argument('<agent>', 'name or id of the agent')
+    .action(async (name: string) => tell(cli, await cli.client().revokeAgent((await find(cli, name)).id)));
   agents
     .command('enrol')
     .description('make a one-time token, and print the lines to paste on a host')
     .requiredOption('--pool <name>', 'the pool that the new agent joins')
-    .option('--hours <number>', 'how long the token is good', '1')
-    .option('--slots <number>', 'builds at the same time on the new agent')
+    .option('--hours <number>', 'how long the token is good', parsePositive, 1)
+    .option('--slots <number>', 'builds at the same time on the new agent', parsePositive)
     .addOption(new Option('--isolation <kind>', 'of containers on Windows').choices(isolations))
     .option('--json', 'as JSON')
     .action((options: EnrolOptions) => enrol(cli, options));
@@ -75,23 +79,29 @@ async function find(cli: CliContext, name: string): Promise<Agent> {
 
 interface EnrolOptions {
   readonly pool: string;
-  readonly hours: string;
-  readonly slots?: string;
+  readonly hours: number;
+  readonly slots?: number;
   readonly isolation?: Isolation;
   readonly json?: boolean;
+}
+
+function parsePositive(text: string): number {
+  const number = Number(text);
+  if (!Number.isFinite(number) || number <= 0) throw new InvalidArgumentError('Give a number above 0.');
+  return number;
 }
 
 const isolations = ['process', 'hyperv', 'process-or-hyperv'] satisfies Isolation[];
 
 async function enrol(cli: CliContext, options: EnrolOptions): Promise<void> {
   const { pool, slots, isolation } = options;
-  const ttlMs = Math.round((Number(options.hours) || 1) * 3_600_000);
+  const ttlMs = Math.round(options.hours * 3_600_000);
   const client = cli.client();
   const problem = options.json ? null : (await client.downloads()).problem;
   const token = await client.createEnrolmentToken({
     pool,
     ttlMs,
-    ...(slots === undefined ? {} : { slots: Number(slots) }),
+    ...(slots === undefined ? {} : { slots }),
     ...(isolation === undefined ? {} : { isolation }),
   });
   if (options.json) {
