@@ -26,7 +26,12 @@ interface SpecEditorProps {
 export function SpecEditor({ value, onChange, onSubmit, diagnostics, goTo }: SpecEditorProps) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
-  const changed = useEffectEvent(onChange);
+  /** Texts that were told and have not come back as the value: while they are on their way, more may be typed. */
+  const told = useRef<string[]>([]);
+  const changed = useEffectEvent((text: string) => {
+    told.current.push(text);
+    onChange(text);
+  });
   const submitted = useEffectEvent(onSubmit);
 
   useEffect(() => {
@@ -65,12 +70,17 @@ export function SpecEditor({ value, onChange, onSubmit, diagnostics, goTo }: Spe
   useEffect(() => {
     const editor = view.current;
     if (editor === null) return;
+    const echo = told.current.indexOf(value);
+    told.current.splice(0, echo === -1 ? told.current.length : echo + 1);
+    if (echo !== -1) return;
     const before = editor.state.doc.toString();
     const after = asEdited(value);
     // What is put in from outside is taken back by itself, not together with what was typed just before.
     if (before !== after) {
       editor.dispatch({ changes: changeBetween(before, after), annotations: isolateHistory.of('full') });
     } else if (after !== value) changed(after);
+    // The value is that already, so it does not come back.
+    if (after === value) told.current = [];
   }, [value]);
 
   useEffect(() => {

@@ -1,4 +1,4 @@
-import { useEffect, useEffectEvent, useState } from 'react';
+import { useEffect, useEffectEvent, useRef, useState } from 'react';
 
 /** A secret on the form. Values are never written to the browser's storage. */
 export interface SecretField {
@@ -47,14 +47,28 @@ function save(draft: Draft): void {
   }
 }
 
+interface DraftState {
+  /** As it is drawn. */
+  readonly draft: Draft;
+  readonly change: (change: Partial<Draft>) => void;
+  /** With what was changed just now and is not drawn yet: on a busy machine a key or a click may come before that. */
+  readonly latest: () => Draft;
+}
+
 /** What the user is writing; it survives a reload. */
-export function useDraft(): [Draft, (change: Partial<Draft>) => void] {
+export function useDraft(): DraftState {
   const [draft, setDraft] = useState(load);
-  const keep = useEffectEvent(() => save(draft));
+  const now = useRef(draft);
+  const latest = () => now.current;
+  const keep = useEffectEvent(() => save(latest()));
   useEffect(() => {
     const timer = setTimeout(() => keep(), 300);
     return () => clearTimeout(timer);
   }, [draft]);
   useEffect(() => () => keep(), []);
-  return [draft, (change) => setDraft((before) => ({ ...before, ...change }))];
+  const change = (part: Partial<Draft>) => {
+    now.current = { ...now.current, ...part };
+    setDraft(now.current);
+  };
+  return { draft, change, latest };
 }

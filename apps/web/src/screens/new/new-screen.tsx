@@ -27,7 +27,7 @@ const SpecEditor = lazy(async () => ({ default: (await import('../../spec-editor
 export function NewScreen() {
   useTitle('New build');
   const navigate = useNavigate();
-  const [draft, change] = useDraft();
+  const { draft, change, latest } = useDraft();
   const [context, setContext] = useState<PickedContext | null>(null);
   const [goTo, setGoTo] = useState<{ offset: number } | null>(null);
   const [keys] = useState(createKeyring);
@@ -49,18 +49,18 @@ export function NewScreen() {
 
   /** Whether there was an error to show. */
   const showFirstError = (): boolean => {
-    const first = checkSpec(draft.spec).diagnostics.find((each) => each.severity === 'error');
+    const first = checkSpec(latest().spec).diagnostics.find((each) => each.severity === 'error');
     if (first !== undefined) setGoTo({ offset: first.range.start.offset });
     return first !== undefined;
   };
   const format = () => {
-    const spec = formatSpec(draft.spec);
+    const spec = formatSpec(latest().spec);
     if (spec === undefined) showFirstError();
     else change({ spec });
   };
   const send = () => {
     if (showFirstError() || submit.isPending) return;
-    const body = requestOf(draft, context?.digest ?? null);
+    const body = requestOf(latest(), context?.digest ?? null);
     submit.mutate(
       { body, key: keys.keyFor(body) },
       {
