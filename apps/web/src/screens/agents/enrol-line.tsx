@@ -1,5 +1,5 @@
 import type { EnrolmentToken } from '@loam/contracts';
-import { useEffect, useRef } from 'react';
+import { useLayoutEffect, useRef } from 'react';
 
 import { Command, CopyButton } from '../../components/copy-button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
@@ -13,7 +13,7 @@ import type { HostKind } from './host-tabs.tsx';
 export function EnrolLine({ kind, token }: { kind: HostKind; token: EnrolmentToken }) {
   const heading = useRef<HTMLHeadingElement>(null);
   // The button that led here is gone; without this, a keyboard would start at the top of the page again.
-  useEffect(() => heading.current?.focus(), [token.id]);
+  useLayoutEffect(() => heading.current?.focus(), [token.id]);
   const left = token.expiresAt - useNow();
   const state = useEnrolmentToken(token.id, left > 0);
   const isUsed = state.data !== undefined && state.data.usedAt !== null;
