@@ -65,7 +65,7 @@ describe('§4.7 crashes', () => {
     await world.model.startDaemon();
     expect((await world.client.tasks.get(run.id)).status).toBe('running');
     expect((await world.client.tasks.wait(run.id)).exitStatus).toBe(0);
-    expect(run.stdout.text()).toContain('done');
+    expect(await run.stdout.text()).toContain('done');
   });
 
   it('of the shim: the task ends with 255 and its scratch stays attached, so neither commit nor collector gets it', async () => {

@@ -118,7 +118,7 @@ it('§1.11 a second process in a task has pipes and an exit of its own', async (
   await world.client.tasks.start(run.id, { execId: 'e1' });
   expect((await exit).exitStatus).toBe(5);
   await world.client.tasks.delete(run.id, { execId: 'e1' });
-  expect(stdout.text()).toBe('hi \r\n');
+  expect(await stdout.text()).toBe('hi \r\n');
   await world.client.tasks.kill(run.id, 9);
   await run.end();
   await stdout.close();

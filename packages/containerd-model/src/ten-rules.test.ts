@@ -178,7 +178,7 @@ it('§0 rule 7 is of Linux; here the end of input is the end of our side of the 
   const run = await createRun(world, { spec: specOf('more'), rootfs, stdin: stdin.path });
   await world.client.tasks.start(run.id);
   await run.exit;
-  expect(run.stdout.text()).toBe('typed\r\n');
+  expect(await run.stdout.text()).toBe('typed\r\n');
   await run.end();
   await stdin.close();
 });

@@ -91,7 +91,8 @@ export function specOf(script: string, changes: Partial<WindowsSpec> & { process
 export interface TestPipe {
   readonly path: string;
   readonly connections: net.Socket[];
-  text(): string;
+  /** All that came, when nothing more comes: an exit may be known before the last bytes are here. */
+  text(): Promise<string>;
   /** Bytes that have come. */
   size(): number;
   close(): Promise<void>;
@@ -100,8 +101,10 @@ export interface TestPipe {
 export async function openPipe(path: string, onConnection?: (socket: net.Socket) => void): Promise<TestPipe> {
   const parts: Buffer[] = [];
   const connections: net.Socket[] = [];
+  const ends: Promise<unknown>[] = [];
   const server = net.createServer((socket) => {
     connections.push(socket);
+    ends.push(new Promise((resolve) => socket.once('end', resolve).once('close', resolve)));
     socket.on('error', () => socket.destroy());
     if (onConnection) onConnection(socket);
     else socket.on('data', (bytes) => parts.push(bytes));
@@ -110,7 +113,10 @@ export async function openPipe(path: string, onConnection?: (socket: net.Socket)
   return {
     path,
     connections,
-    text: () => Buffer.concat(parts).toString(),
+    async text() {
+      await Promise.all(ends);
+      return Buffer.concat(parts).toString();
+    },
     size: () => parts.reduce((sum, part) => sum + part.length, 0),
     async close() {
       for (const socket of connections) socket.destroy();
@@ -172,6 +178,7 @@ export async function createRun({ client, directory }: World, setup: RunSetup): 
       const ended = await exit;
       await client.tasks.delete(id);
       await client.containers.delete(id);
+      await Promise.all([stdout.text(), stderr.text()]);
       await Promise.all([stdout.close(), stderr.close()]);
       return ended;
     },
@@ -184,7 +191,7 @@ export async function runOn(world: World, key: string, script: string, changes: 
   const run = await createRun(world, { spec: specOf(script, changes), rootfs, snapshotKey: key });
   await world.client.tasks.start(run.id);
   const { exitStatus } = await run.end();
-  return { exitStatus, stdout: run.stdout.text(), stderr: run.stderr.text() };
+  return { exitStatus, stdout: await run.stdout.text(), stderr: await run.stderr.text() };
 }
 
 /** What the server said, in its own words. */
