@@ -126,6 +126,63 @@ describe('command lines that are wrong', () => {
     expect((await runCaptured(['build', '-f', 'x', '--timeout', 'soon'])).err).toContain('90s, 10m or 2h');
   });
 
+  test.each([
+    ['--cpus', '-1', 'above 0'],
+    ['--cpus', '0', 'above 0'],
+    ['--priority', '1000', 'from -100 to 100'],
+    ['--priority', '-101', 'from -100 to 100'],
+    ['--priority', '1.5', 'from -100 to 100'],
+    ['--timeout', '500ms', 'at least 1s'],
+    ['--memory', '1m', 'at least 4m'],
+    ['--scratch', '512m', 'at least 1g'],
+  ])('%s %s is out of range: 2, before anything is read or sent', async (option, value, allowed) => {
+    const { code, err } = await runCaptured(['build', '-f', 'no-such-file', option, value]);
+    expect([code, err]).toEqual([2, expect.stringContaining(allowed)]);
+  });
+
+  test('the ends of what is allowed are allowed', async () => {
+    const options = ['--priority=-100', '--priority=100', '--cpus=0.5', '--timeout=1s', '--memory=4m', '--scratch=1g'];
+    const { code, err } = await runCaptured(['build', '-f', 'no-such-file', ...options]);
+    expect([code, err]).toEqual([125, expect.stringContaining('[cli.file-unreadable]')]);
+  });
+
+  test.each([
+    [['bulid', '--help'], "unknown command 'bulid'\n(Did you mean build?)"],
+    [['help', 'bulid'], "unknown command 'bulid'\n(Did you mean build?)"],
+    [['spec', 'chek', '--help'], "unknown command 'chek'\n(Did you mean check?)"],
+    [['agents', 'NOSUCH', '--help'], 'NOSUCH'],
+  ])('help on a command that there is not is refused with 2: %j', async (argv, said) => {
+    const { code, out, err } = await runCaptured(argv);
+    expect([code, out, err]).toEqual([2, '', expect.stringContaining(said)]);
+  });
+
+  test.each([
+    [['help'], 'Usage: loam [options]'],
+    [['help', 'build'], 'Usage: loam build'],
+    [['build', '--help'], 'Usage: loam build'],
+    [['agents', '--help'], 'Usage: loam agents'],
+    [['agents', 'ls', '--help'], 'Usage: loam agents ls'],
+    [['spec', 'help', 'check'], 'Usage: loam spec check'],
+  ])('help on a command that there is: %j', async (argv, said) => {
+    const { code, out } = await runCaptured(argv);
+    expect([code, out]).toEqual([0, expect.stringContaining(said)]);
+  });
+
+  test('a project folder that does not exist is refused, also when nothing is copied from it', async () => {
+    const path = file('s', good);
+    for (const verb of ['build', 'plan']) {
+      const { code, err } = await runCaptured([verb, '-f', path, 'no-such', '--url', 'http://127.0.0.1:1'], {
+        cwd: folder,
+      });
+      expect([code, err]).toEqual([
+        verb === 'build' ? 125 : 1,
+        expect.stringMatching(/There is no project directory .*no-such\. \[context\.directory-missing\]/),
+      ]);
+    }
+    const ofFile = await runCaptured(['build', '-f', path, path], { cwd: folder });
+    expect(ofFile.err).toContain('[context.directory-missing]');
+  });
+
   test('--help exits with 0 and explains the exit codes', async () => {
     const { code, out } = await runCaptured(['--help']);
     expect(code).toBe(0);
@@ -142,7 +199,7 @@ describe('command lines that are wrong', () => {
 
   test('a build that never came to the farm exits with 125', async () => {
     const path = file('s', good);
-    const { code, err } = await runCaptured(['build', '-f', path, '--url', 'http://127.0.0.1:1']);
+    const { code, err } = await runCaptured(['build', '-f', path, '--url', 'http://127.0.0.1:1'], { cwd: folder });
     expect([code, err]).toEqual([125, expect.stringContaining('[cli.api-unreachable]')]);
     expect((await runCaptured(['build', '-f', file('bad', '((from x) (rn))')])).code).toBe(125);
   });

@@ -91,8 +91,17 @@ function configure(command: Command, io: Io): void {
     getErrHelpWidth: () => io.columns(),
   });
   command.showSuggestionAfterError(true);
+  if (command.commands.length > 0) command.addHelpText('before', () => refuseUnknown(command));
   if (command.parent) command.showHelpAfterError(`(see \`${pathOf(command)} --help\`)`);
   for (const child of command.commands) configure(child, io);
+}
+
+/** Commander would show the help of all commands to who asks for that of one which there is not. */
+function refuseUnknown(command: Command): string {
+  const name = command.args[command.args[0] === 'help' ? 1 : 0];
+  const isKnown = command.commands.some((child) => child.name() === name);
+  if (name !== undefined && !name.startsWith('-') && !isKnown) command.parse([name], { from: 'user' });
+  return '';
 }
 
 function pathOf(command: Command): string {

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { LoamError, systemClock } from '@loam/base';
@@ -47,8 +48,14 @@ async function prepareContext(
   spec: Spec,
   folder: string,
 ): Promise<PreparedBuild['context']> {
-  if (copiesFromContext(spec).length === 0) return undefined;
   const directory = resolve(cli.io.cwd, folder);
+  // Also where nothing is copied from it: who names a folder that is not there has made a slip.
+  const isDirectory = await stat(directory).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isDirectory) throw LoamError.of('context.directory-missing', { directory });
+  if (copiesFromContext(spec).length === 0) return undefined;
   const source = openLocalContext(directory, { indexFile: digestIndexPath(directory, cli.io), clock: systemClock });
   const context = await readContext(spec, source);
   const receipt = await client.putContext(context.manifest);

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { systemClock } from '@loam/base';
-import type { SubmitBuild } from '@loam/contracts';
+import { LimitsBody, SubmitBuild } from '@loam/contracts';
 
 import { followBuild } from '../build/follow.ts';
 import { untilFarmAnswers } from '../build/until-farm-answers.ts';
@@ -41,11 +41,11 @@ export const buildCommand: CommandFactory = (cli) =>
       (text: string, before: string[] | undefined) => [...(before ?? []), text],
     )
     .option('--title <text>', 'what to call the build')
-    .option('--priority <number>', '-100 to 100, higher goes first', parseNumber)
+    .option('--priority <number>', '-100 to 100, higher goes first', parsePriority)
     .option('--timeout <time>', 'limit for one attempt, as in 90s, 10m, 2h', parseDuration)
-    .option('--cpus <number>', 'limit of a step', parseNumber)
-    .option('--memory <size>', 'limit of a step, as in 512m, 4g', parseSize)
-    .option('--scratch <size>', 'disk of a step on Windows, as in 60g', parseSize)
+    .option('--cpus <number>', 'limit of a step', parseCpus)
+    .option('--memory <size>', 'limit of a step, as in 512m, 4g', parseMemory)
+    .option('--scratch <size>', 'disk of a step on Windows, as in 60g', parseScratch)
     .addOption(
       new Option('--isolation <kind>', 'of a step on Windows, as far as its agent allows it').choices([
         'process',
@@ -95,17 +95,52 @@ function limits(options: BuildOptions): Pick<SubmitBuild, 'limits'> {
   return Object.keys(value).length > 0 ? { limits: value } : {};
 }
 
+/** What a schema of the API says of a number. */
+interface Range {
+  readonly type?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+}
+const submit: Readonly<Record<'priority' | 'timeoutMs', Range>> = SubmitBuild.properties;
+const limit: Readonly<Record<'cpus' | 'memoryBytes' | 'scratchBytes', Range>> = LimitsBody.properties;
+
+/** What the farm would refuse is a wrong command line, and said before anything is sent. */
+function within(value: number, range: Range, words: string): number {
+  const { minimum = -Infinity, maximum = Infinity, exclusiveMinimum = -Infinity } = range;
+  const fits = value >= minimum && value <= maximum && value > exclusiveMinimum;
+  if (!fits || (range.type === 'integer' && !Number.isSafeInteger(value))) throw new InvalidArgumentError(words);
+  return value;
+}
+
 function parseNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It is not a number.');
   return value;
 }
 
+function parsePriority(text: string): number {
+  return within(parseNumber(text), submit.priority, 'Give a whole number from -100 to 100.');
+}
+
+function parseCpus(text: string): number {
+  return within(parseNumber(text), limit.cpus, 'Give a number above 0.');
+}
+
+function parseMemory(text: string): number {
+  return within(parseSize(text), limit.memoryBytes, 'Give at least 4m.');
+}
+
+function parseScratch(text: string): number {
+  return within(parseSize(text), limit.scratchBytes, 'Give at least 1g.');
+}
+
 /** Milliseconds of `90s`, `10m`, `2h`, `500ms`; a bare number is seconds. */
 function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
   if (!match) throw new InvalidArgumentError('Write it as 90s, 10m or 2h.');
-  return Math.round(Number(match[1]) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[(match[2] ?? 's') as 's']);
+  const ms = Math.round(Number(match[1]) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[(match[2] ?? 's') as 's']);
+  return within(ms, submit.timeoutMs, 'Give at least 1s.');
 }
 
 /** Bytes of `512m`, `4g`; powers of 1024, as Docker counts. */
