@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 
 import rateLimit from '@fastify/rate-limit';
 import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import websocket from '@fastify/websocket';
+import { LoamError } from '@loam/base';
 import { fastify, LogController, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify';
 
 import { auth } from './plugins/auth.ts';
@@ -36,9 +38,16 @@ export async function buildApp(options: AppOptions): Promise<App> {
       void answer(translate(thrown), request, reply),
   } as never).withTypeProvider<TypeBoxTypeProvider>() as unknown as App;
   app.setValidatorCompiler(TypeBoxValidatorCompiler as never);
+  // Nothing here reads plain text: left to Fastify, it would come as a body that "must be an object".
+  app.removeContentTypeParser('text/plain');
   // Blobs are handed on as they come, never held in memory.
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
   await app.register(errors);
+  // A route that says what its body is wants JSON; those of blobs say nothing, and take the bytes as they come.
+  app.addHook('preValidation', async ({ routeOptions, body }) => {
+    if (routeOptions.schema?.body !== undefined && body instanceof Readable)
+      throw LoamError.of('api.unsupported-body', {});
+  });
   await app.register(rateLimit, { global: false });
   await app.register(websocket, { options: { maxPayload: messageBytesMax } });
   await app.register(openapi, { version });

@@ -9,5 +9,6 @@ export * from './http/downloads.ts';
 export * from './http/install-lines.ts';
 export * from './http/plans.ts';
 export * from './http/system.ts';
+export * from './http/text-forms.ts';
 export * from './live/frames.ts';
 export { createClient, type Client, type ClientOptions } from './client.ts';

@@ -1,5 +1,5 @@
 import { isLoamError, LoamError } from '@loam/base';
-import type { Problem } from '@loam/contracts';
+import { wordsOfPattern, type Problem } from '@loam/contracts';
 import { isUnavailable } from '@loam/db';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
@@ -73,12 +73,14 @@ export function translate(thrown: unknown): LoamError {
   }
 }
 
-/** What of a request its schema does not allow. Of a choice it names what may be chosen, once. */
+/** What of a request its schema does not allow. Of a choice it names what may be chosen, once; of a pattern what it means. */
 function reasonOf(validation: NonNullable<FastifyError['validation']>, context = 'request'): string {
   const choices = new Map<string, unknown[]>();
   for (const { keyword, instancePath, params } of validation)
     if (keyword === 'const') choices.set(instancePath, [...(choices.get(instancePath) ?? []), params['allowedValue']]);
-  const reasons = validation.flatMap(({ keyword, instancePath, message }) => {
+  const reasons = validation.flatMap(({ keyword, instancePath, message, params }) => {
+    const words = keyword === 'pattern' ? wordsOfPattern(params['pattern']) : undefined;
+    if (words !== undefined) return [`${context}${instancePath} must be ${words}`];
     const allowed = choices.get(instancePath);
     if (allowed === undefined) return [`${context}${instancePath} ${message}`];
     if (keyword === 'anyOf') return [];

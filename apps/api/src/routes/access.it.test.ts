@@ -248,11 +248,15 @@ describe('the web', () => {
     await mkdir(join(web, 'assets'));
     await writeFile(join(web, 'index.html'), '<!doctype html><title>Loam</title>');
     await writeFile(join(web, 'assets', 'app-1a2b.js'), 'true');
+    await writeFile(join(web, 'icon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
     const own = await host.farm({ webDirectory: web });
     const deep = await own.app.inject({ url: '/builds/bld_1', headers: { accept: 'text/html' } });
     expect([deep.statusCode, deep.body]).toEqual([200, '<!doctype html><title>Loam</title>']);
     expect(deep.headers['content-security-policy']).toContain("default-src 'self'");
     expect((await own.app.inject({ url: '/assets/app-1a2b.js' })).headers['cache-control']).toContain('immutable');
+    // Asked for by browsers that show an answer of the API or /docs.
+    const icon = await own.app.inject({ url: '/favicon.ico', headers: { accept: 'image/*' } });
+    expect([icon.statusCode, icon.headers['content-type']]).toEqual([200, 'image/svg+xml']);
     // Paths of the API are never the web's, whoever asks.
     const headers = { accept: 'text/html', authorization: `Bearer ${own.token}` };
     const none = await own.app.inject({ url: '/api/v1/none', headers });

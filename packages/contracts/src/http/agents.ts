@@ -2,6 +2,7 @@ import { Type, type Static } from 'typebox';
 
 import { Nullable, TimeMs } from './common.ts';
 import { DoctorSummary } from './doctor.ts';
+import { textForms } from './text-forms.ts';
 
 export const AgentState = Type.Union([
   Type.Literal('online'),
@@ -60,7 +61,7 @@ export type Isolation = Static<typeof Isolation>;
 
 export const CreateEnrolmentToken = Type.Object(
   {
-    pool: Type.String({ minLength: 1, maxLength: 60, pattern: '^[a-z0-9][a-z0-9.-]*$' }),
+    pool: Type.String({ minLength: 1, maxLength: 60, pattern: textForms.poolName.pattern }),
     ttlMs: Type.Optional(Type.Integer({ minimum: 60_000, maximum: 7 * 24 * 3_600_000 })),
     slots: Type.Optional(Type.Integer({ minimum: 1, maximum: 256, description: 'Goes into the lines to paste.' })),
     isolation: Type.Optional(Isolation),

@@ -1,10 +1,12 @@
 import { Type, type Static, type TSchema } from 'typebox';
 
+import { textForms } from './text-forms.ts';
+
 /** Milliseconds since the epoch. All times on the wire are these. */
 export const TimeMs = Type.Integer({ minimum: 0, description: 'Milliseconds since the Unix epoch.' });
 
-export const DigestText = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' });
-export const StepIdText = Type.String({ pattern: '^[0-9a-f]{64}$' });
+export const DigestText = Type.String({ pattern: textForms.digest.pattern });
+export const StepIdText = Type.String({ pattern: textForms.stepId.pattern });
 
 /** An error a user may see. */
 export const PublicErrorBody = Type.Object({

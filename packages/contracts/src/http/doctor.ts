@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 
 import { Nullable, TimeMs } from './common.ts';
+import { textForms } from './text-forms.ts';
 
 /**
  * `ok` and `skipped` (does not apply here, or was not asked for) need nobody. `warning`: builds go on, something should be
@@ -19,7 +20,7 @@ const text = Type.String({ maxLength: 8_000 });
 
 /** What the doctor of an agent found out about one thing. */
 export const Finding = Type.Object({
-  id: Type.String({ maxLength: 60, pattern: '^[a-z0-9]+([.-][a-z0-9]+)*$', description: 'Stable: `room.thing`.' }),
+  id: Type.String({ maxLength: 60, pattern: textForms.findingId.pattern, description: 'Stable: `room.thing`.' }),
   title: Type.String({ maxLength: 120 }),
   status: FindingStatus,
   evidence: Type.String({ maxLength: 8_000, description: 'What was seen.' }),

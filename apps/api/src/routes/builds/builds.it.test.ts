@@ -81,6 +81,21 @@ describe('submitting a build', () => {
     expect([response.statusCode, response.json<Partial<Problem>>().code]).toEqual([status, code]);
   });
 
+  test.each(['text/plain', 'text/plain; charset=utf-8', 'application/octet-stream', 'text/x-unknown'])(
+    'a body of the type %s is refused as such, with the type that is expected',
+    async (type) => {
+      const response = await farm.app.inject({
+        method: 'POST',
+        url: '/api/v1/builds',
+        headers: { authorization: `Bearer ${farm.token}`, 'content-type': type },
+        payload: JSON.stringify({ spec: smallSpec }),
+      });
+      const { code, remedy } = response.json<Problem>();
+      expect([response.statusCode, code]).toEqual([415, 'api.unsupported-body']);
+      expect(remedy).toContain('application/json');
+    },
+  );
+
   test('what is not JSON is told so, without internals', async () => {
     const response = await farm.app.inject({
       method: 'POST',

@@ -1,12 +1,14 @@
 import { LoamError } from '@loam/base';
-import { PutSecret, StoredSecret } from '@loam/contracts';
+import { PutSecret, StoredSecret, textForms } from '@loam/contracts';
 import { Type } from 'typebox';
 
 import { actorOf } from '../../plugins/auth.ts';
 import type { Route } from '../app.ts';
 import { decodeSecret } from '../builds/submission.ts';
 
-const Params = Type.Object({ name: Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z0-9_.-]+$' }) });
+const Params = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: 100, pattern: textForms.secretName.pattern }),
+});
 
 export const listSecrets: Route = (app, { services }) => {
   app.get(

@@ -45,6 +45,10 @@ export const webUi: Route = (app, { config }) => {
         void reply.header('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache');
       },
     });
+    // Pages that name no icon of their own, and what shows JSON or a log, make a browser ask for this one.
+    app.get('/favicon.ico', { config: { auth: 'nobody' }, schema: { hide: true } }, async (_request, reply) =>
+      reply.sendFile('icon.svg'),
+    );
   } else {
     app.get('/', { config: { auth: 'nobody' }, schema: { hide: true } }, async (_request, reply) => {
       return reply
