@@ -30,9 +30,9 @@ export function AgentCard({ agent, onRevoke }: { agent: Agent; onRevoke: () => v
               className="button small"
               disabled={action.isPending}
               title={draining ? 'Let it take new builds again' : 'Finish what it has and take nothing new'}
-              onClick={() => action.mutate({ id: agent.id, action: draining ? 'undrain' : 'drain' })}
+              onClick={() => action.mutate({ id: agent.id, action: draining ? 'resume' : 'drain' })}
             >
-              {draining ? 'Undrain' : 'Drain'}
+              {draining ? 'Resume' : 'Drain'}
             </button>
             <button type="button" className="button small danger" onClick={onRevoke}>
               Revoke

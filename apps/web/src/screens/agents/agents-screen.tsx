@@ -11,6 +11,7 @@ import { useTitle } from '../../components/use-title.ts';
 import { useAgentAction, useAgents } from '../../data/queries.ts';
 import { AgentCard } from './agent-card.tsx';
 import { EnrolDialog } from './enrol-dialog.tsx';
+import { summaryOf } from './summary.ts';
 
 const order: Record<Agent['state'], number> = { quarantined: 0, online: 1, draining: 2, offline: 3, revoked: 4 };
 
@@ -21,17 +22,11 @@ export function AgentsScreen() {
   const [enrolling, setEnrolling] = useState(false);
   const [revoking, setRevoking] = useState<Agent | null>(null);
   const list = (agents.data ?? []).toSorted((a, b) => order[a.state] - order[b.state] || a.name.localeCompare(b.name));
-  const online = list.filter((agent) => agent.state === 'online');
-  const free = online.reduce((sum, agent) => sum + Math.max(0, agent.slots - agent.running.length), 0);
   return (
     <div className="page">
       <div className="page-head">
         <h1>Agents</h1>
-        <span className="soft numbers grow">
-          {agents.data === undefined
-            ? ''
-            : `${online.length} of ${plural(list.length, 'agent')} online, ${plural(free, 'free slot')}`}
-        </span>
+        <span className="soft numbers grow">{agents.data === undefined ? '' : summaryOf(list)}</span>
         <button type="button" className="button primary" onClick={() => setEnrolling(true)}>
           Add an agent
         </button>
