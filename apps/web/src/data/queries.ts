@@ -10,6 +10,7 @@ import {
 import { useEffect } from 'react';
 
 import { api } from './api.ts';
+import { cacheDeletion } from './cache-deletion.ts';
 import type { BuildFilter } from './live-cache.ts';
 import { useLiveSocket } from './live.tsx';
 
@@ -76,7 +77,7 @@ export function usePools(): string[] {
 export function useAgentAction() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: ({ id, action }: { id: string; action: 'drain' | 'undrain' | 'revoke' }) =>
+    mutationFn: ({ id, action }: { id: string; action: 'drain' | 'resume' | 'revoke' }) =>
       action === 'revoke' ? api.revokeAgent(id) : api.updateAgent(id, { draining: action === 'drain' }),
     onSettled: () => client.invalidateQueries({ queryKey: ['agents'] }),
   });
@@ -107,7 +108,7 @@ export function useCacheNode(id: string | undefined) {
   return useQuery({ queryKey: ['cache', id], queryFn: () => api.cacheNode(id!), enabled: id !== undefined });
 }
 
-export function useCacheDeletion(id: string) {
+export function useCacheDeletion(id: string, onDone: (done: CacheDeletion) => void) {
   const client = useQueryClient();
   const preview = useQuery({
     queryKey: ['cache-deletion', id],
@@ -115,10 +116,7 @@ export function useCacheDeletion(id: string) {
     gcTime: 0,
     staleTime: 0,
   });
-  const remove = useMutation<CacheDeletion>({
-    mutationFn: () => api.deleteCacheNode(id, false),
-    onSuccess: () => client.invalidateQueries({ queryKey: ['cache'] }),
-  });
+  const remove = useMutation(cacheDeletion(client, () => api.deleteCacheNode(id, false), onDone));
   return { preview, remove };
 }
 

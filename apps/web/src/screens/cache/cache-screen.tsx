@@ -8,6 +8,7 @@ import { Command } from '../../components/copy-button.tsx';
 import { ErrorNotice } from '../../components/error-notice.tsx';
 import { formatBytes, plural } from '../../components/format.ts';
 import { Skeleton } from '../../components/skeleton.tsx';
+import { useHeadingFocus } from '../../components/use-heading-focus.ts';
 import { useTitle } from '../../components/use-title.ts';
 import { useCacheGraph } from '../../data/queries.ts';
 import { layoutForest } from '../../graph/layout.ts';
@@ -49,6 +50,7 @@ function Forest({ graph }: { graph: CacheGraph }) {
   const matches = useMemo(() => matching(nodes, asked), [nodes, asked]);
   const total = useMemo(() => nodes.reduce((sum, node) => sum + bytesOf(node), 0), [nodes]);
   const selected = search.select === undefined ? -1 : (layout.indexOf.get(search.select) ?? -1);
+  const heading = useHeadingFocus(selected === -1);
   const go = (next: { select?: string | undefined; view?: 'table' | undefined }) => {
     const merged = { ...search, ...next };
     const clean = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined));
@@ -59,7 +61,9 @@ function Forest({ graph }: { graph: CacheGraph }) {
   return (
     <>
       <div className="page-head cache-head">
-        <h1>Cache</h1>
+        <h1 ref={heading} tabIndex={-1}>
+          Cache
+        </h1>
         <span className="soft numbers">
           {plural(nodes.length, 'snapshot')}, {formatBytes(total)}
         </span>
@@ -128,9 +132,12 @@ function Forest({ graph }: { graph: CacheGraph }) {
 }
 
 function NoSnapshots() {
+  const heading = useHeadingFocus('none');
   return (
     <div className="panel empty">
-      <h2>No snapshots yet</h2>
+      <h2 ref={heading} tabIndex={-1}>
+        No snapshots yet
+      </h2>
       <p>
         Every step that a build runs leaves a snapshot. They appear here as layers: base images on top, and on each what
         was built from it.

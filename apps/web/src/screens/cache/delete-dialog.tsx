@@ -6,7 +6,14 @@ import { useCacheDeletion } from '../../data/queries.ts';
 
 /** Shows what deleting a subtree would remove, and does it on a second word. */
 export function DeleteDialog({ id, onClose }: { id: string; onClose: (done: boolean) => void }) {
-  const { preview, remove } = useCacheDeletion(id);
+  const { preview, remove } = useCacheDeletion(id, (done) => {
+    showToast({
+      tone: 'moss',
+      title: `${plural(done.steps.length, 'snapshot')} deleted`,
+      text: `${formatBytes(done.freedBytes)} freed or soon free.`,
+    });
+    onClose(true);
+  });
   const plan = preview.data;
   return (
     <Dialog
@@ -21,18 +28,7 @@ export function DeleteDialog({ id, onClose }: { id: string; onClose: (done: bool
             type="button"
             className="button primary danger"
             disabled={plan === undefined || remove.isPending}
-            onClick={() =>
-              remove.mutate(undefined, {
-                onSuccess: (done) => {
-                  showToast({
-                    tone: 'moss',
-                    title: `${plural(done.steps.length, 'snapshot')} deleted`,
-                    text: `${formatBytes(done.freedBytes)} freed or soon free.`,
-                  });
-                  onClose(true);
-                },
-              })
-            }
+            onClick={() => remove.mutate()}
           >
             {plan === undefined
               ? 'Delete'
