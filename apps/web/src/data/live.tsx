@@ -3,7 +3,7 @@ import { useQueryClient, type QueryClient } from '@tanstack/react-query';
 import { createContext, useContext, useEffect, useSyncExternalStore, type ReactNode } from 'react';
 
 import { showError } from '../components/toasts.tsx';
-import { applyFrame } from './live-cache.ts';
+import { LiveFrames } from './live-frames.ts';
 import { LiveSocket, type LiveStatus, type SocketLike } from './live-socket.ts';
 
 const Live = createContext<LiveSocket | null>(null);
@@ -28,8 +28,10 @@ export function createLiveSocket(): LiveSocket {
 export function LiveProvider({ socket, children }: { socket: LiveSocket; children: ReactNode }) {
   const client = useQueryClient();
   useEffect(() => {
+    const frames = new LiveFrames(client);
+    const stopLanding = frames.start();
     const stopFrames = socket.onFrame((frame) => {
-      applyFrame(client, frame);
+      frames.apply(frame);
       // A build that cannot be watched cannot be fetched either, and its page says so.
       if (frame.type === 'error' && !frame.about.startsWith('bld_')) showError(LoamError.fromPublic(frame));
     });
@@ -42,6 +44,7 @@ export function LiveProvider({ socket, children }: { socket: LiveSocket; childre
     socket.start();
     return () => {
       stopFrames();
+      stopLanding();
       stopStatus();
       window.removeEventListener('online', nudge);
       document.removeEventListener('visibilitychange', nudge);
