@@ -42,10 +42,12 @@ afterEach(async () => {
 async function start(): Promise<Ready> {
   api = spawn(process.execPath, [main], {
     env: { ...process.env, LOAM_DATA: dataDirectory, LOAM_LISTEN: `127.0.0.1:${port}`, LOAM_STARTER: '1' },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines = createInterface({ input: api.stdout as NodeJS.ReadableStream });
-  const [line] = (await once(lines, 'line')) as [string];
+  const said = text(api.stderr as NodeJS.ReadableStream);
+  const line = await Promise.race([once(lines, 'line').then(([first]) => first as string), once(lines, 'close')]);
+  if (typeof line !== 'string') throw new Error(`The API ended at its start: ${await said}`);
   return JSON.parse(line) as Ready;
 }
 
