@@ -45,6 +45,7 @@ describe('§5 standard streams', () => {
     });
     await world.client.tasks.start(run.id);
     await run.exit;
+    await run.stdout.text();
     expect(run.stdout.connections.length).toBeGreaterThan(1);
     expect(text).toContain('line 20\n');
     await run.end();
