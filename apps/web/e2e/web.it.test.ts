@@ -39,8 +39,12 @@ describe('the web UI on a real API', () => {
 
     await page.getByRole('heading', { name: 'from the browser' }).waitFor();
     expect(page.url()).toContain('/builds/bld_');
+    const focused = () => page.evaluate(() => document.activeElement?.textContent);
+    await expect.poll(focused).toBe('from the browser');
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByText('Cancelled', { exact: true }).first().waitFor();
+    await page.getByRole('button', { name: 'Run again', exact: true }).waitFor();
+    expect(await focused()).toBe('from the browser');
     await page.getByRole('link', { name: 'Edit and run again' }).click();
     await page.getByText('(shell "true")').first().waitFor();
     expect(ui.complaints).toEqual([]);

@@ -6,6 +6,7 @@ import { CopyButton } from '../../components/copy-button.tsx';
 import { formatBytes, formatTime, plural } from '../../components/format.ts';
 import { BuildBadge } from '../../components/states.tsx';
 import { Age, Elapsed } from '../../components/time.tsx';
+import { useHeadingFocus } from '../../components/use-heading-focus.ts';
 import { useTitle } from '../../components/use-title.ts';
 import { hasEnded, useBuildAction } from '../../data/queries.ts';
 
@@ -15,17 +16,21 @@ export function BuildHeader({ build }: { build: Build }) {
   const retry = useBuildAction('retry');
   const ended = hasEnded(build);
   const name = build.title ?? build.id;
+  const heading = useHeadingFocus(build.id);
   useTitle(`${build.state === 'running' ? '● ' : ''}${name} · ${build.state}`);
   return (
     <header className="build-header">
       <div className="row wrap spread">
         <div className="row build-name-row">
           <BuildBadge build={build} />
-          <h1 className="truncate">{name}</h1>
+          <h1 ref={heading} tabIndex={-1} className="truncate">
+            {name}
+          </h1>
         </div>
         <div className="row">
           {ended ? (
             <button
+              key="retry"
               type="button"
               className="button"
               disabled={retry.isPending}
@@ -39,10 +44,15 @@ export function BuildHeader({ build }: { build: Build }) {
             </button>
           ) : (
             <button
+              key="cancel"
               type="button"
               className="button danger"
               disabled={cancel.isPending || build.cancelRequested}
-              onClick={() => cancel.mutate(build.id)}
+              onClick={() => {
+                cancel.mutate(build.id);
+                // The button is about to go.
+                heading.current?.focus({ preventScroll: true });
+              }}
             >
               {build.cancelRequested ? 'Cancelling…' : 'Cancel'}
             </button>

@@ -6,6 +6,7 @@ import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { lazy, Suspense, useMemo, useState } from 'react';
 
 import { ErrorNotice } from '../../components/error-notice.tsx';
+import { useHeadingFocus } from '../../components/use-heading-focus.ts';
 import { useTitle } from '../../components/use-title.ts';
 import { diagnosticsOf } from '../../data/api.ts';
 import { useSubmit } from '../../data/queries.ts';
@@ -26,6 +27,7 @@ const SpecEditor = lazy(async () => ({ default: (await import('../../spec-editor
 /** Write a spec, see what it would do, submit it. */
 export function NewScreen() {
   useTitle('New build');
+  const heading = useHeadingFocus('new');
   const navigate = useNavigate();
   const { draft, change, latest } = useDraft();
   const [context, setContext] = useState<PickedContext | null>(null);
@@ -79,7 +81,9 @@ export function NewScreen() {
       }}
     >
       <div className="page-head">
-        <h1>New build</h1>
+        <h1 ref={heading} tabIndex={-1}>
+          New build
+        </h1>
         <div className="row">
           {draft.spec.trim() === '' ? (
             <button type="button" className="button" onClick={() => change({ spec: sampleSpec })}>
