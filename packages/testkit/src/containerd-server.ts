@@ -116,6 +116,16 @@ function isOnPath(program: string): boolean {
   });
 }
 
+/** Collects garbage after every change and not after a hundred, so that what nothing holds is gone at once (npm run test:late). */
+const eagerCollector = [
+  '[plugins."io.containerd.gc.v1.scheduler"]',
+  'pause_threshold = 0.5',
+  'deletion_threshold = 1',
+  'mutation_threshold = 1',
+  'schedule_delay = "0ms"',
+  'startup_delay = "1ms"',
+];
+
 function configuration(paths: { root: string; state: string; socket: string; ttrpc: string }): string {
   return [
     'version = 2',
@@ -126,6 +136,7 @@ function configuration(paths: { root: string; state: string; socket: string; ttr
     `address = ${JSON.stringify(paths.socket)}`,
     '[ttrpc]',
     `address = ${JSON.stringify(paths.ttrpc)}`,
+    ...(process.env['LOAM_TEST_EAGER_GC'] === '1' ? eagerCollector : []),
     '',
   ].join('\n');
 }
